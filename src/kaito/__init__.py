@@ -1,0 +1,3 @@
+"""KAITO: one small YAML into a working LLM service."""
+
+__version__ = "0.1.0.dev0"

@@ -1,0 +1,1 @@
+"""The kaito.sh kinds: types, defaults, validation, and the CRDs generated from them. Pure; imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""GPUs, machine types and the planner: ModelProfile x machine -> Plan. Pure."""

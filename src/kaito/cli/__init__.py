@@ -1,0 +1,1 @@
+"""The kaito command: composes everything, decides nothing."""

@@ -1,0 +1,1 @@
+"""One reconciler per kind, the operator that hosts them, and the catalogue of reasons."""

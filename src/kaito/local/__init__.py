@@ -1,0 +1,1 @@
+"""A small Kubernetes for one machine: API server, controllers, process kubelet, service proxy. No product words."""

@@ -1,0 +1,1 @@
+"""What we know of models: catalogue, metadata, ModelProfile. Pure but for hub.py."""

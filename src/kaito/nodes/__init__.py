@@ -1,0 +1,1 @@
+"""Node provisioners behind one protocol: bring-your-own and local."""

@@ -1,0 +1,1 @@
+"""Programs that run inside pods. They see only the pod contract in kaito.api."""

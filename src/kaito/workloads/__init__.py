@@ -1,0 +1,1 @@
+"""Plan and spec -> Kubernetes objects. Pure."""
