@@ -6,8 +6,12 @@ functions that draw a row of a table (`table`); custom kinds are made into a `Ty
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kaito.local.schema.fields import Schema
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _CREATE_ONLY = ("create",)
@@ -41,6 +45,8 @@ class Type:
     verbs: tuple[str, ...] = ALL_VERBS
     columns: tuple[Column, ...] = ()
     custom: bool = False
+    # The compiled schema of a custom kind; a builtin's is found by `fields.schema_for`.
+    schema: Schema | None = field(default=None, compare=False, repr=False)
     # What PATCH/GET of a subresource speaks, when it is not the kind itself: {"scale": ("autoscaling", "v1", "Scale")}.
     subresource_kinds: tuple[tuple[str, str, str, str], ...] = ()
 

@@ -1,0 +1,81 @@
+"""Decoding: what an object says that its kind does not know, and values of the wrong type.
+
+Builtin kinds lose unknown fields and refuse wrong types, as a typed server does; custom kinds are pruned by `crd`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kaito.local.schema.fields import Schema
+
+_JSON_TYPES = {str: "string", bool: "bool", int: "number", float: "number", dict: "object", list: "array"}
+_GO_TYPES = {"string": "string", "integer": "int32", "number": "float64", "boolean": "bool", "time": "v1.Time"}
+
+
+class Decoder:
+    """One walk over one object; `unknown` and `errors` are filled on the way."""
+
+    def __init__(self) -> None:
+        self.unknown: list[str] = []
+        self.errors: list[str] = []
+
+    def value(self, schema: Schema, value: Any, path: str) -> Any:
+        kind = schema.kind
+        if value is None or kind == "any":
+            return value
+        if kind == "object":
+            return self._object(schema, value, path)
+        if kind == "map":
+            if not isinstance(value, dict):
+                return self._mismatch(schema, value, path)
+            item = schema.items
+            if item is None or item.kind == "any":
+                return value
+            return {key: self.value(item, child, f"{path}.{key}") for key, child in value.items()}
+        if kind == "list":
+            if not isinstance(value, list):
+                return self._mismatch(schema, value, path)
+            item = schema.items
+            if item is None:
+                return value
+            return [self.value(item, child, f"{path}[{index}]") for index, child in enumerate(value)]
+        return value if self._fits(kind, value) else self._mismatch(schema, value, path)
+
+    def _object(self, schema: Schema, value: Any, path: str) -> Any:
+        if not isinstance(value, dict):
+            return self._mismatch(schema, value, path)
+        fields, result = schema.fields, {}
+        for key, child in value.items():
+            field = fields.get(key)
+            here = f"{path}.{key}" if path else key
+            if field is None:
+                self.unknown.append(here)
+            elif child is not None:
+                result[key] = self.value(field, child, here)
+        return result
+
+    @staticmethod
+    def _fits(kind: str, value: Any) -> bool:
+        if kind in ("string", "time"):
+            return isinstance(value, str)
+        if kind == "boolean":
+            return isinstance(value, bool)
+        if kind == "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        if kind == "int-or-string":
+            return isinstance(value, int | str) and not isinstance(value, bool)
+        return isinstance(value, int | float | str) if kind == "quantity" else isinstance(value, int | float)
+
+    def _mismatch(self, schema: Schema, value: Any, path: str) -> Any:
+        got = _JSON_TYPES.get(type(value), "null")
+        want = _GO_TYPES.get(schema.kind) or schema.name.rpartition(".")[2] or schema.kind
+        self.errors.append(f"json: cannot unmarshal {got} into Go struct field {path} of type {want}")
+        return value
+
+
+def decode(schema: Schema, obj: dict[str, Any]) -> tuple[dict[str, Any], list[str], list[str]]:
+    """The object without unknown fields and nulls, the unknown paths, and the type errors."""
+    decoder = Decoder()
+    result = decoder.value(schema, obj, "")
+    return result, decoder.unknown, decoder.errors

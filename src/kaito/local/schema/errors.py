@@ -1,0 +1,95 @@
+"""Field errors and the Status they make, worded as a Kubernetes API server words them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+REQUIRED = "FieldValueRequired"
+INVALID = "FieldValueInvalid"
+DUPLICATE = "FieldValueDuplicate"
+FORBIDDEN = "FieldValueForbidden"
+NOT_SUPPORTED = "FieldValueNotSupported"
+TOO_LONG = "FieldValueTooLong"
+TYPE_INVALID = "FieldValueTypeInvalid"
+
+_WORDS = {
+    REQUIRED: "Required value",
+    INVALID: "Invalid value",
+    DUPLICATE: "Duplicate value",
+    FORBIDDEN: "Forbidden",
+    NOT_SUPPORTED: "Unsupported value",
+    TOO_LONG: "Too long",
+    TYPE_INVALID: "Invalid value",
+}
+
+
+def show(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One thing wrong with one field."""
+
+    field: str
+    type: str
+    detail: str = ""
+    value: Any = None
+
+    @property
+    def message(self) -> str:
+        """The text without the field: `Invalid value: "x": must be ...`."""
+        text = _WORDS[self.type]
+        if self.type not in (REQUIRED, FORBIDDEN, TOO_LONG):
+            text += f": {show(self.value)}"
+        return f"{text}: {self.detail}" if self.detail else text
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}"
+
+    def cause(self) -> dict[str, str]:
+        return {"reason": self.type, "message": self.message, "field": self.field}
+
+
+def required(field: str, detail: str = "") -> FieldError:
+    return FieldError(field, REQUIRED, detail)
+
+
+def invalid(field: str, value: Any, detail: str) -> FieldError:
+    return FieldError(field, INVALID, detail, value)
+
+
+def forbidden(field: str, detail: str) -> FieldError:
+    return FieldError(field, FORBIDDEN, detail)
+
+
+def duplicate(field: str, value: Any) -> FieldError:
+    return FieldError(field, DUPLICATE, "", value)
+
+
+def not_supported(field: str, value: Any, allowed: list[str]) -> FieldError:
+    names = ", ".join(show(item) for item in allowed)
+    return FieldError(field, NOT_SUPPORTED, f"supported values: {names}", value)
+
+
+def invalid_status(group: str, kind: str, name: str, errors: list[FieldError]) -> dict[str, Any]:
+    """The 422 Status for these errors."""
+    texts = list(dict.fromkeys(str(error) for error in errors))
+    joined = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    qualified = f"{kind}.{group}" if group else kind
+    details: dict[str, Any] = {"name": name, "kind": kind, "causes": [error.cause() for error in errors]}
+    if group:
+        details["group"] = group
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": f'{qualified} "{name}" is invalid: {joined}',
+        "reason": "Invalid",
+        "details": details,
+        "code": 422,
+    }
