@@ -1,0 +1,186 @@
+"""Values of custom kinds against their OpenAPI v3 schema, in the words of a Kubernetes API server."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from kaito.local.schema.errors import (
+    TOO_LONG,
+    TYPE_INVALID,
+    FieldError,
+    duplicate,
+    invalid,
+    not_supported,
+    required,
+    show,
+)
+
+Raw = dict[str, Any]
+_NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object", list: "array"}
+
+
+@lru_cache(maxsize=512)
+def _pattern(text: str) -> re.Pattern[str] | None:
+    """A compiled pattern; None for one that only Go's RE2 understands, which then matches everything."""
+    try:
+        return re.compile(text.replace(r"\z", r"\Z"))
+    except re.error:
+        return None
+
+
+def _fits(kind: str, value: Any) -> bool:
+    if kind == "integer":
+        whole = isinstance(value, float) and value.is_integer()
+        return whole or (isinstance(value, int) and not isinstance(value, bool))
+    if kind == "number":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    types: dict[str, type] = {"string": str, "boolean": bool, "object": dict, "array": list}
+    return isinstance(value, types[kind]) if kind in types else True
+
+
+def _type_error(path: str, kind: str, value: Any) -> FieldError:
+    name = _NAMES.get(type(value), "null")
+    return FieldError(path, TYPE_INVALID, f'{path} in body must be of type {kind}: "{name}"', name)
+
+
+def validate(raw: Raw, value: Any, path: str = "") -> list[FieldError]:
+    """Everything wrong with a value, outermost first."""
+    if value is None and raw.get("nullable"):
+        return []
+    kind = raw.get("type")
+    if raw.get("x-kubernetes-int-or-string"):
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            return [_type_error(path, "integer,string", value)]
+    elif value is None and kind is None:
+        return []
+    elif kind and not _fits(kind, value):
+        return [_type_error(path, kind, value)]
+    errors = _check_enum(raw, value, path)
+    if isinstance(value, str):
+        errors += _check_string(raw, value, path)
+    elif isinstance(value, dict):
+        errors += _check_object(raw, value, path)
+    elif isinstance(value, list):
+        errors += _check_list(raw, value, path)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        errors += _check_number(raw, value, path)
+    return errors + _check_combined(raw, value, path)
+
+
+def _check_enum(raw: Raw, value: Any, path: str) -> list[FieldError]:
+    allowed = raw.get("enum")
+    return [not_supported(path, value, allowed)] if allowed and value not in allowed else []
+
+
+def _check_string(raw: Raw, value: str, path: str) -> list[FieldError]:
+    errors = []
+    if len(value) < raw.get("minLength", 0):
+        errors.append(invalid(path, value, f"{path} in body should be at least {raw['minLength']} chars long"))
+    if len(value) > raw.get("maxLength", len(value)):
+        errors.append(FieldError(path, TOO_LONG, f"may not be more than {raw['maxLength']} bytes"))
+    pattern = _pattern(raw["pattern"]) if raw.get("pattern") else None
+    if pattern is not None and not pattern.search(value):
+        errors.append(invalid(path, value, f"{path} in body should match '{raw['pattern']}'"))
+    if raw.get("format") == "date-time" and not _is_time(value):
+        errors.append(invalid(path, value, f"{path} in body must be of type date-time: {show(value)}"))
+    return errors
+
+
+def _is_time(value: str) -> bool:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return "T" in value or "t" in value
+
+
+def _check_number(raw: Raw, value: float, path: str) -> list[FieldError]:
+    errors = []
+    low, high, step = raw.get("minimum"), raw.get("maximum"), raw.get("multipleOf")
+    if low is not None:
+        if raw.get("exclusiveMinimum") and value <= low:
+            errors.append(invalid(path, value, f"{path} in body should be greater than {low}"))
+        elif value < low:
+            errors.append(invalid(path, value, f"{path} in body should be greater than or equal to {low}"))
+    if high is not None:
+        if raw.get("exclusiveMaximum") and value >= high:
+            errors.append(invalid(path, value, f"{path} in body should be less than {high}"))
+        elif value > high:
+            errors.append(invalid(path, value, f"{path} in body should be less than or equal to {high}"))
+    if step and value % step:
+        errors.append(invalid(path, value, f"{path} in body should be a multiple of {step}"))
+    limits = {"int32": 2**31, "int64": 2**63}
+    limit = limits.get(raw.get("format", ""))
+    if limit and not -limit <= value < limit:
+        errors.append(invalid(path, value, f"{path} in body must be of type {raw['format']}: {show(value)}"))
+    return errors
+
+
+def _check_object(raw: Raw, value: Raw, path: str) -> list[FieldError]:
+    errors = [required(f"{path}.{name}" if path else name) for name in raw.get("required") or () if name not in value]
+    if len(value) < raw.get("minProperties", 0):
+        errors.append(invalid(path, value, f"{path} in body should have at least {raw['minProperties']} properties"))
+    if len(value) > raw.get("maxProperties", len(value)):
+        errors.append(_too_many(path, len(value), raw["maxProperties"]))
+    properties, extra = raw.get("properties") or {}, raw.get("additionalProperties")
+    for key, child in value.items():
+        inner = properties.get(key, extra)
+        if isinstance(inner, dict):
+            errors += validate(inner, child, f"{path}.{key}" if path else key)
+    return errors
+
+
+def _too_many(path: str, count: int, limit: int) -> FieldError:
+    return invalid(path, count, f"must have at most {limit} items")
+
+
+def _check_list(raw: Raw, value: list[Any], path: str) -> list[FieldError]:
+    errors = []
+    if len(value) < raw.get("minItems", 0):
+        errors.append(invalid(path, len(value), f"{path} in body should have at least {raw['minItems']} items"))
+    if len(value) > raw.get("maxItems", len(value)):
+        errors.append(_too_many(path, len(value), raw["maxItems"]))
+    items = raw.get("items")
+    if isinstance(items, dict):
+        for index, child in enumerate(value):
+            errors += validate(items, child, f"{path}[{index}]")
+    return errors + _check_unique(raw, value, path)
+
+
+def _check_unique(raw: Raw, value: list[Any], path: str) -> list[FieldError]:
+    list_type = raw.get("x-kubernetes-list-type")
+    if list_type not in ("set", "map"):
+        return []
+    properties = (raw.get("items") or {}).get("properties") or {}
+    seen: set[str] = set()
+    errors = []
+    for index, item in enumerate(value):
+        identity = item
+        if list_type == "map" and isinstance(item, dict):
+            keys = raw.get("x-kubernetes-list-map-keys") or ()
+            identity = {key: item.get(key, (properties.get(key) or {}).get("default")) for key in keys}
+        text = show(identity)
+        if text in seen:
+            errors.append(duplicate(f"{path}[{index}]", identity))
+        seen.add(text)
+    return errors
+
+
+def _check_combined(raw: Raw, value: Any, path: str) -> list[FieldError]:
+    errors = []
+    for inner in raw.get("allOf") or ():
+        errors += validate(inner, value, path)
+    if raw.get("anyOf") and all(validate(inner, value, path) for inner in raw["anyOf"]):
+        errors.append(invalid(path or "<nil>", value, f'"{path}" must validate at least one schema (anyOf)'))
+    if raw.get("oneOf"):
+        passing = sum(not validate(inner, value, path) for inner in raw["oneOf"])
+        if passing != 1:
+            found = "none valid" if not passing else f"{passing} valid alternatives"
+            text = f'"{path}" must validate one and only one schema (oneOf). Found {found}'
+            errors.append(invalid(path or "<nil>", value, text))
+    if raw.get("not") and not validate(raw["not"], value, path):
+        errors.append(invalid(path or "<nil>", value, f'"{path}" must not validate the schema (not)'))
+    return errors

@@ -1,0 +1,157 @@
+"""Structural schemas of custom kinds: from OpenAPI v3 to a `Schema`, then pruning and defaulting with it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from kaito.local.schema.errors import FieldError, forbidden, invalid, not_supported, required
+from kaito.local.schema.fields import ANY, STRING, Schema, object_meta
+from kaito.local.schema.merge_keys import ListRule
+
+Raw = dict[str, Any]
+_TYPES = ("array", "boolean", "integer", "number", "object", "string")
+_PRESERVE, _INT_OR_STRING = "x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"
+_EMBEDDED = "x-kubernetes-embedded-resource"
+
+
+def build(raw: Raw, *, root: bool = False) -> Schema:
+    """The schema of one value; `root` adds apiVersion, kind and the metadata of every object."""
+    schema = _build(raw)
+    schema.raw = raw
+    schema.preserve = bool(raw.get(_PRESERVE))
+    schema.embedded = bool(raw.get(_EMBEDDED))
+    schema.nullable = bool(raw.get("nullable"))
+    schema.has_default = "default" in raw
+    schema.default = raw.get("default")
+    if root or schema.embedded:
+        own = dict(schema.fields)
+        own.update(apiVersion=STRING, kind=STRING, metadata=object_meta())
+        schema.fields = own
+        schema.kind = "object"
+    return schema
+
+
+def _build(raw: Raw) -> Schema:
+    kind = raw.get("type")
+    required_names = tuple(raw.get("required") or ())
+    if raw.get(_INT_OR_STRING):
+        return Schema("int-or-string")
+    if kind == "array":
+        items = raw.get("items")
+        item = build(items) if isinstance(items, dict) else ANY
+        return Schema("list", items=item, rule=_rule(raw))
+    if kind == "object" or (kind is None and ("properties" in raw or "additionalProperties" in raw)):
+        properties = {name: build(child) for name, child in (raw.get("properties") or {}).items()}
+        extra = raw.get("additionalProperties")
+        items = build(extra) if isinstance(extra, dict) else ANY if extra is True else None
+        if items is None and raw.get(_PRESERVE):
+            items = ANY
+        atomic = raw.get("x-kubernetes-map-type") == "atomic"
+        shape = "object" if properties or items is None else "map"
+        return Schema(shape, fields=properties, items=items, required=required_names, atomic=atomic)
+    if kind in ("string", "integer", "number", "boolean"):
+        return Schema(kind)
+    return Schema("any")
+
+
+def _rule(raw: Raw) -> ListRule:
+    list_type = raw.get("x-kubernetes-list-type")
+    if list_type == "map":
+        return ListRule(keys=tuple(raw.get("x-kubernetes-list-map-keys") or ()))
+    return ListRule(is_set=list_type == "set")
+
+
+def prune(schema: Schema, value: Any, path: str = "") -> tuple[Any, list[str]]:
+    """The value without fields that the schema does not know, and the paths of those fields."""
+    dropped: list[str] = []
+    return _prune(schema, value, path, dropped), dropped
+
+
+def _prune(schema: Schema, value: Any, path: str, dropped: list[str]) -> Any:
+    if isinstance(value, dict) and schema.kind in ("object", "map"):
+        result = {}
+        for key, child in value.items():
+            here = f"{path}.{key}" if path else key
+            inner = schema.child(key)
+            if inner is not None:
+                if child is None and inner.has_default and not inner.nullable:
+                    continue  # as a real server: null becomes the default
+                result[key] = _prune(inner, child, here, dropped)
+            elif schema.preserve:
+                result[key] = child
+            else:
+                dropped.append(here)
+        return result
+    if isinstance(value, list) and schema.kind == "list" and schema.items is not None:
+        return [_prune(schema.items, child, f"{path}[{index}]", dropped) for index, child in enumerate(value)]
+    return value
+
+
+def apply_defaults(schema: Schema, value: Any) -> None:
+    """Fill in defaults, in place; an absent object without a default gets none of its inner ones."""
+    if isinstance(value, dict) and schema.kind in ("object", "map"):
+        for name, field in schema.fields.items():
+            if field.has_default and (name not in value or (value[name] is None and not field.nullable)):
+                value[name] = copy.deepcopy(field.default)
+        for key, child in value.items():
+            inner = schema.child(key)
+            if inner is not None and isinstance(child, dict | list):
+                apply_defaults(inner, child)
+    elif isinstance(value, list) and schema.kind == "list" and schema.items is not None:
+        for child in value:
+            apply_defaults(schema.items, child)
+
+
+def check(raw: Raw, path: str, *, root: bool = True) -> list[FieldError]:
+    """What keeps a schema from being structural."""
+    errors: list[FieldError] = []
+    kind = raw.get("type")
+    if kind is not None and kind not in _TYPES:
+        errors.append(not_supported(f"{path}.type", kind, list(_TYPES)))
+    if root and kind != "object":
+        errors.append(
+            required(f"{path}.type", "must not be empty at the root") if kind is None
+            else invalid(f"{path}.type", kind, "must be object at the root")
+        )  # fmt: skip
+    elif kind is None and not raw.get(_PRESERVE) and not raw.get(_INT_OR_STRING):
+        errors.append(required(f"{path}.type", "must not be empty for specified object fields"))
+    if raw.get(_INT_OR_STRING) and kind is not None:
+        errors.append(invalid(f"{path}.type", kind, "must be empty if x-kubernetes-int-or-string is true"))
+    if raw.get("properties") and raw.get("additionalProperties"):
+        errors.append(
+            forbidden(f"{path}.additionalProperties", "additionalProperties and properties are mutual exclusive")
+        )
+    if "$ref" in raw:
+        errors.append(forbidden(f"{path}.$ref", "$ref is not supported"))
+    if kind == "array":
+        items = raw.get("items")
+        if not isinstance(items, dict):
+            errors.append(required(f"{path}.items", "must be specified"))
+        else:
+            errors += check(items, f"{path}.items", root=False)
+            errors += _check_list_type(raw, items, path)
+    for name, child in (raw.get("properties") or {}).items():
+        if not (root and name in ("apiVersion", "kind", "metadata")):
+            errors += check(child, f"{path}.properties[{name}]", root=False)
+    if isinstance(raw.get("additionalProperties"), dict):
+        errors += check(raw["additionalProperties"], f"{path}.additionalProperties", root=False)
+    return errors
+
+
+def _check_list_type(raw: Raw, items: Raw, path: str) -> list[FieldError]:
+    list_type = raw.get("x-kubernetes-list-type")
+    if list_type not in (None, "atomic", "set", "map"):
+        return [not_supported(f"{path}.x-kubernetes-list-type", list_type, ["atomic", "set", "map"])]
+    if list_type != "map":
+        return []
+    keys = raw.get("x-kubernetes-list-map-keys") or []
+    if not keys:
+        text = "must not be empty if x-kubernetes-list-type is map"
+        return [required(f"{path}.x-kubernetes-list-map-keys", text)]
+    properties = items.get("properties") or {}
+    return [
+        invalid(f"{path}.x-kubernetes-list-map-keys[{index}]", key, "entries must all be names of item properties")
+        for index, key in enumerate(keys)
+        if key not in properties
+    ]
