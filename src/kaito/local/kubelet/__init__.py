@@ -1,0 +1,1 @@
+"""A kubelet whose containers are plain host processes."""

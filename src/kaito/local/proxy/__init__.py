@@ -1,0 +1,1 @@
+"""The service proxy: a TCP listener on every Service address, relaying to ready endpoints."""
