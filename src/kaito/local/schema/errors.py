@@ -14,6 +14,7 @@ FORBIDDEN = "FieldValueForbidden"
 NOT_SUPPORTED = "FieldValueNotSupported"
 TOO_LONG = "FieldValueTooLong"
 TYPE_INVALID = "FieldValueTypeInvalid"
+NOT_FOUND = "FieldValueNotFound"
 
 _WORDS = {
     REQUIRED: "Required value",
@@ -23,6 +24,7 @@ _WORDS = {
     NOT_SUPPORTED: "Unsupported value",
     TOO_LONG: "Too long",
     TYPE_INVALID: "Invalid value",
+    NOT_FOUND: "Not found",
 }
 
 

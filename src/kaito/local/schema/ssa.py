@@ -235,8 +235,11 @@ def _merge_list(schema: Schema, live: list[Any], wanted: list[Any]) -> list[Any]
 
 
 def _remove(schema: Schema, value: Any, paths: set[Path]) -> None:
-    """Take these paths out of a value, and the containers that this leaves empty."""
-    for path in sorted(paths, key=len, reverse=True):
+    """Take these paths out of a value, and the containers that this leaves empty.
+
+    Items go before what is inside them: an item that lost its key fields could no longer be found.
+    """
+    for path in sorted(paths, key=len):
         _remove_one(schema, value, path)
 
 
@@ -257,6 +260,8 @@ def _remove_one(schema: Schema | None, value: Any, path: Path) -> None:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             if fieldset.element_of(schema, item) == head:
+                if len(rest) == 1 and rest[0][2:] in schema.rule.keys:
+                    return  # the item stays for another manager's sake, and so does its key
                 if rest:
                     _remove_one(schema.items, item, rest)
                 else:

@@ -1,0 +1,104 @@
+"""The steps of a write: prepare (decode, prune, default), then validate; one door for builtin and custom kinds."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from kaito.local.schema import decode, defaults, openapi_validate, structural
+from kaito.local.schema.errors import FieldError
+from kaito.local.schema.fields import schema_for
+from kaito.local.schema.registry import Type
+from kaito.local.schema.validate_kinds import validate_kind
+from kaito.local.schema.validate_meta import validate_metadata, validate_metadata_update
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An object ready to validate.
+
+    `unknown` are the paths of fields that were dropped: a strict request is refused with `strict_message`, a warning
+    one gets `warnings`. `decode_errors` are wrong types in a builtin kind: the request is bad whatever the mode.
+    """
+
+    obj: Object
+    unknown: list[str] = field(default_factory=list)
+    decode_errors: list[str] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> list[str]:
+        return [f'unknown field "{path}"' for path in self.unknown]
+
+    @property
+    def strict_message(self) -> str:
+        return "strict decoding error: " + ", ".join(self.warnings)
+
+
+def decode_message(type: Type, errors: list[str]) -> str:
+    """The 400 message for wrong types."""
+    head = f'{type.kind} in version "{type.version}" cannot be handled as a {type.kind}'
+    return f"{head}: {errors[0]}"
+
+
+def prepare(type: Type, obj: Object) -> Prepared:
+    """Drop what the kind does not know, then fill in defaults. The argument is not changed."""
+    schema = schema_for(type)
+    if type.custom:
+        pruned, unknown = structural.prune(schema, copy.deepcopy(obj))
+        structural.apply_defaults(schema, pruned)
+        return Prepared(pruned, unknown)
+    decoded, unknown, errors = decode.decode(schema, obj)
+    decoded.setdefault("apiVersion", type.api_version)
+    decoded.setdefault("kind", type.kind)
+    if not errors:
+        defaults.apply_defaults(type, decoded)
+    return Prepared(decoded, unknown, errors)
+
+
+def prepare_create(type: Type, obj: Object) -> Prepared:
+    """`prepare` for a new object, which gets its uid here: a Job's selector is made of it."""
+    prepared = prepare(type, obj)
+    metadata = prepared.obj.setdefault("metadata", {})
+    metadata.setdefault("uid", str(uuid.uuid4()))
+    if type.group_resource == "jobs.batch" and metadata.get("name") and not prepared.decode_errors:
+        defaults.job_selector(prepared.obj)
+    return prepared
+
+
+def prepare_update(type: Type, obj: Object, old: Object) -> Prepared:
+    """`prepare` for a changed object: what the server once set and a client may leave out comes from the old one."""
+    prepared = prepare(type, obj)
+    if prepared.decode_errors or type.custom:
+        return prepared
+    new = prepared.obj
+    if type.group_resource == "services" and (new.get("spec") or {}).get("type") != "ExternalName":
+        before = old.get("spec") or {}
+        for key in ("clusterIP", "clusterIPs"):
+            if key in before and not new["spec"].get(key):
+                new["spec"][key] = before[key]
+    if type.group_resource == "jobs.batch" and "selector" not in (new.get("spec") or {}):
+        new["spec"]["selector"] = (old.get("spec") or {}).get("selector")
+        labels = ((old["spec"].get("template") or {}).get("metadata") or {}).get("labels") or {}
+        new["spec"]["template"].setdefault("metadata", {}).setdefault("labels", {}).update(labels)
+    return prepared
+
+
+def validate(type: Type, obj: Object, old: Object | None = None) -> list[FieldError]:
+    """Everything wrong with a prepared object; with `old`, also what may not change."""
+    errors = validate_metadata(type, obj)
+    if old is not None:
+        errors += validate_metadata_update(obj, old)
+    if type.custom:
+        raw = schema_for(type).raw
+        own = {key: value for key, value in (raw.get("properties") or {}).items() if key not in _COMMON}
+        body = {key: value for key, value in obj.items() if key not in _COMMON}
+        names = [name for name in raw.get("required") or () if name not in _COMMON]
+        return errors + openapi_validate.validate({**raw, "properties": own, "required": names}, body)
+    return errors + validate_kind(type, obj, old)
+
+
+_COMMON = frozenset({"apiVersion", "kind", "metadata"})
