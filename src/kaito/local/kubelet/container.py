@@ -86,7 +86,11 @@ class Container:
                 break
             await asyncio.sleep(STATE_POLL)
         self._supervise(attempt, program)
-        await self._emit("Started", f"Started container {self.name}", self.name)
+        report = attempt.exited() or {}
+        if "start_error" in report:
+            await self._emit("Failed", f"Error: {self._last_words(attempt, report)}", self.name, kind="Warning")
+        else:
+            await self._emit("Started", f"Started container {self.name}", self.name)
 
     def backoff_left(self) -> float:
         """Seconds until a restart is allowed; 0 means now. The first restart is immediate, as in kube."""
@@ -254,9 +258,8 @@ class Container:
 
     def _last_words(self, attempt: Attempt, report: Mapping[str, Any]) -> str:
         if "start_error" in report:
-            number, _, text = report["start_error"].partition(":")
-            del number
-            return f"failed to start container {self.name!r}: exec of its command: {text}"
+            text = report["start_error"].partition(":")[2]
+            return f"failed to start container {self.name!r}: its command cannot be run: {text}"
         with contextlib.suppress(OSError):
             text = attempt.termination_log.read_bytes()[:MESSAGE_BYTES].decode(errors="replace")
             if text:

@@ -17,11 +17,12 @@ from kaito.kube.client import Client
 from kaito.kube.errors import ApiError, NotFound
 from kaito.kube.informer import Informer
 from kaito.kube.resources import CONFIG_MAPS, NODES, PODS, PVCS, PVS, SECRETS, SERVICES
-from kaito.local.kubelet import env, logs, node, process, scheduler, volumes
+from kaito.local.kubelet import env, logs, node, process, quantity, scheduler, volumes
 from kaito.local.kubelet.addresses import Addresses
 from kaito.local.kubelet.events import Recorder, timestamp
 from kaito.local.kubelet.pod import Host, PodWorker
 from kaito.local.kubelet.settings import KubeletSettings
+from kaito.local.kubelet.shim import write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,6 @@ class Kubelet:
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._gpus: list[node.Gpu] = []
-        self._gpu_of: dict[str, list[str]] = {}
         self._allocatable: dict[str, str] = {}
         self._schedule = asyncio.Event()
         self._ready = asyncio.Event()
@@ -129,13 +129,16 @@ class Kubelet:
         """The devices of a pod, its own while it lives; None on a machine without GPUs."""
         if not self._gpus:
             return None
-        uid = pod["metadata"]["uid"]
-        if uid not in self._gpu_of:
-            taken = {index for owner, held in self._gpu_of.items() if owner in self._workers for index in held}
+        mine = self._settings.pods_dir / pod["metadata"]["uid"] / "gpus.json"
+        held = process.read_json(mine)
+        if held is None:
+            # On disk, so that a later kubelet does not hand out what an adopted pod computes on.
+            holding = [w.folder for w in self._workers.values() if scheduler.occupies(w.pod)]
+            taken = {index for folder in holding for index in (process.read_json(folder / "gpus.json") or {})}
             free = [gpu.index for gpu in self._gpus if gpu.index not in taken]
-            asked = int(scheduler.quantity.pod_requests(pod).get("nvidia.com/gpu", 0))
-            self._gpu_of[uid] = free[:asked]
-        return self._gpu_of[uid]
+            held = dict.fromkeys(free[: int(quantity.pod_requests(pod).get("nvidia.com/gpu", 0))], True)
+            write_atomic(mine, held)
+        return list(held)
 
     def _claim(self, namespace: str, name: str) -> Path:
         claim = self._data["persistentvolumeclaims"].store.get(namespace, name)
@@ -183,7 +186,6 @@ class Kubelet:
         finally:
             self._workers.pop(uid, None)
             self._tasks.pop(uid, None)
-            self._gpu_of.pop(uid, None)
 
     def _on_data(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
         """Wake the pods that name the changed object."""
@@ -228,6 +230,8 @@ class Kubelet:
         machine = await self._client.get(NODES, self._settings.node_name)
         # Bindings just made may not be in the cache yet: ask the API itself.
         everyone, _ = await self._client.list(PODS)
+        if any(p["metadata"]["uid"] == meta["uid"] and not scheduler.needs_scheduling(p) for p in everyone):
+            return
         refusal = scheduler.unfit(pod, machine, [p for p in everyone if p["metadata"]["uid"] != meta["uid"]])
         if refusal is None:
             binding = {

@@ -57,6 +57,7 @@ class PodWorker:
         self._folders: dict[str, Path] | None = None
         self._failed: tuple[str, str] | None = None
         self._stopping = False
+        self._reported: dict[str, Any] | None = None
         spec = pod["spec"]
         grace = spec.get("terminationGracePeriodSeconds", 30)
         self._said: set[tuple[str, str, int]] = set()
@@ -245,19 +246,21 @@ class PodWorker:
     async def _report(self, ip: str) -> None:
         """Write the status when it differs from what the API has."""
         seen = self._observe()
+        if status.phase(self.pod, seen) in DONE:
+            # Sidecars, and everything of a pod past its deadline: the last status tells how each one ended.
+            living = [c for c in [*self.inits, *self.mains] if c.running]
+            await asyncio.gather(*(self._end(c, self._grace()) for c in living))
+            seen = self._observe()
         fresh = status.build(self.pod, seen, ip=ip, host_ip=HOST_IP, now=timestamp())
-        if not status.differs(self.pod.get("status") or {}, fresh):
+        if fresh == self._reported or not status.differs(self.pod.get("status") or {}, fresh):
             return
         meta = self.pod["metadata"]
         try:
             patch = {"metadata": {"uid": self.uid}, "status": fresh}
             self.pod = await self._host.client.patch(PODS, meta["name"], meta["namespace"], patch, subresource="status")
+            self._reported = fresh
         except NotFound:
             self.vanish()
-        if fresh["phase"] in DONE:
-            for container in [*self.inits, *self.mains]:
-                if container.running:
-                    await container.stop(self._grace())
 
     def _observe(self) -> status.Observed:
         idle = "PodInitializing" if self.inits else "ContainerCreating"

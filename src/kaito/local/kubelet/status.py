@@ -131,7 +131,7 @@ def _conditions(pod: Mapping[str, Any], seen: Observed, name: str, now: str) -> 
         value = "True" if good else "False"
         before = old.get(kind, {})
         changed = now if before.get("status") != value else before.get("lastTransitionTime", now)
-        fresh = {"type": kind, "status": value, "lastProbeTime": None, "lastTransitionTime": changed}
+        fresh = {"type": kind, "status": value, "lastTransitionTime": changed}
         return fresh if good and not why else {**fresh, **why}
 
     if done:
