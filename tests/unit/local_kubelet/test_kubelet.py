@@ -15,7 +15,7 @@ import pytest
 
 from kaito.kube.client import Client
 from kaito.kube.errors import NotFound
-from kaito.kube.resources import CONFIG_MAPS, EVENTS, NODES, PODS, SECRETS
+from kaito.kube.resources import CONFIG_MAPS, EVENTS, NODES, PODS, PVCS, PVS, SECRETS
 from kaito.local.kubelet.kubelet import Kubelet, LogError
 from kaito.local.kubelet.process import stop_all
 from kaito.local.kubelet.settings import HostImage, KubeletSettings
@@ -372,3 +372,53 @@ async def test_what_ignores_sigterm_is_killed_after_its_grace(cluster: Cluster) 
         pid = cluster.pid()
         await cluster.client.delete(PODS, "web", "default")
         await until(lambda: not psutil.pid_exists(pid))
+
+
+async def test_gpus_are_given_out_once(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "nvidia-smi"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho '0, NVIDIA Test GPU, 1000'; echo '1, NVIDIA Test GPU, 1000'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    code = "import os,time; print(repr(os.environ['CUDA_VISIBLE_DEVICES']), flush=True); time.sleep(60)"
+    one = {"limits": {"nvidia.com/gpu": "1"}}
+    seen = []
+    for name, resources in (("a", one), ("b", one), ("none", {})):
+        async with cluster.running():
+            await cluster.pod(code, name=name, resources=resources)
+            await cluster.ready(name)
+            seen.append(await until(lambda name=name: cluster.log(name)))
+    assert seen == ["'0'\n", "'1'\n", "''\n"]
+    async with cluster.running():
+        node = await cluster.client.get(NODES, "n1")
+        assert node["status"]["allocatable"]["nvidia.com/gpu"] == "2"
+        assert node["metadata"]["labels"]["nvidia.com/gpu.product"] == "NVIDIA-Test-GPU"
+        await cluster.pod(code, name="c", resources=one)
+        refused = (await cluster.phase("Pending", "c"))["status"]["conditions"][0]["message"]
+        assert refused == "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+
+
+async def test_claims_wait_until_bound_and_hooks_run(cluster: Cluster, tmp_path: Path) -> None:
+    meta = {"name": "claim", "namespace": "default"}
+    await cluster.client.create(PVCS, {"metadata": meta, "spec": {}})
+    volume = {"metadata": {"name": "pv"}, "spec": {"hostPath": {"path": str(tmp_path / "disk")}}}
+    await cluster.client.create(PVS, volume)
+    mounts = [{"name": "v", "mountPath": "/disk"}]
+    lifecycle = {
+        "postStart": {"exec": {"command": ["touch", "/disk/started"]}},
+        "preStop": {"exec": {"command": ["touch", "/disk/stopped"]}},
+    }
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "claim"}}]
+    async with cluster.running():
+        code = "import time; open('/disk/main', 'w'); time.sleep(60)"
+        await cluster.pod(code, pod={"volumes": volumes}, volumeMounts=mounts, lifecycle=lifecycle)
+
+        async def told() -> str:
+            return (await cluster.events()).get("FailedMount", ("", 0))[0]
+
+        assert await until(told) == 'MountVolume.SetUp failed: persistentvolumeclaim "claim" is not bound yet'
+        await cluster.client.patch(PVCS, "claim", "default", {"spec": {"volumeName": "pv"}})
+        await cluster.ready()
+        await until(lambda: (tmp_path / "disk" / "started").exists() and (tmp_path / "disk" / "main").exists())
+        await cluster.client.delete(PODS, "web", "default")
+        await until((tmp_path / "disk" / "stopped").exists)

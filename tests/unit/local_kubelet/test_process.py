@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -120,3 +121,34 @@ async def test_memory_of_the_tree(root: Path) -> None:
     await until(lambda: b"up" in b"".join(logs.lines(attempt.folder)))
     assert 50_000_000 < memory_bytes(attempt.tree(), 1 << 40) < 80_000_000
     assert 50_000_000 < memory_bytes(attempt.tree(), 1000) < 80_000_000
+
+
+async def test_the_container_outlives_a_killed_daemon(root: Path) -> None:
+    daemon = (
+        "import os, pathlib, sys\n"
+        "from kaito.local.kubelet.process import Attempt\n"
+        "root = pathlib.Path(sys.argv[1])\n"
+        "attempt = Attempt(root / 'pods' / 'uid-1' / 'containers' / 'main' / '0')\n"
+        "code = ['sh', '-c', 'echo up; while [ ! -e go ]; do sleep 0.02; done; echo done; exit 5']\n"
+        "attempt.spawn(code, {'PATH': os.environ['PATH']}, root, log_max_bytes=10000, log_keep=2)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", daemon, str(root))
+    assert await process.wait() == -9
+    attempt = attempt_in(root)
+    await until(lambda: attempt.pid() is not None)
+    (root / "go").touch()
+    await attempt.wait()
+    assert attempt.exited()["exit_code"] == 5
+    assert [line.rsplit(b" ", 1)[1] for line in logs.lines(attempt.folder)] == [b"up\n", b"done\n"]
+
+
+async def test_since_and_timestamps(root: Path) -> None:
+    attempt = spawn(root, "import time; print('old'); time.sleep(0.2); print('new')")
+    await attempt.wait()
+    stamped = [p async for p in logs.read(attempt.folder, logs.Wanted(timestamps=True), alive=lambda: False)]
+    moment, text = stamped[1].split(b" ", 1)
+    assert text == b"new\n"
+    since = datetime.fromisoformat(moment.decode()[:26]).replace(tzinfo=UTC)
+    got = [p async for p in logs.read(attempt.folder, logs.Wanted(since=since), alive=lambda: False)]
+    assert got == [b"new\n"]

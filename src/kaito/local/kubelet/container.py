@@ -86,7 +86,7 @@ class Container:
                 break
             await asyncio.sleep(STATE_POLL)
         self._supervise(attempt, program)
-        report = attempt.exited() or {}
+        report = attempt.started() or {}
         if "start_error" in report:
             await self._emit("Failed", f"Error: {self._last_words(attempt, report)}", self.name, kind="Warning")
         else:
@@ -127,7 +127,7 @@ class Container:
                 return self._shape(status.waiting("CrashLoopBackOff", backing_off), ended, restarts=attempt.number)
             return self._shape(ended, previous, restarts=attempt.number)
         state = attempt.started()
-        if state is None:
+        if state is None or "start_error" in state:
             return self._shape(status.waiting("ContainerCreating"), previous, restarts=attempt.number)
         running = {"running": {"startedAt": status.whole_seconds(state["started_at"])}}
         return self._shape(running, previous, restarts=attempt.number)

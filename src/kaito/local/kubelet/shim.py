@@ -206,13 +206,14 @@ def main(folder: Path) -> None:
     pid, failure = spawn(order, streams)
     me = os.getpid()
     state = {"shim": me, "shim_start": start_ticks(me), "pid": pid, "pid_start": start_ticks(pid)}
-    write_atomic(folder / "state.json", {**state, "boot": boot_id(), "started_at": started})
+    problem = {"start_error": failure} if failure else {}
+    write_atomic(folder / "state.json", {**state, "boot": boot_id(), "started_at": started, **problem})
     log = Log(folder / "log", max_bytes=order["log_max_bytes"], keep=order["log_keep"])
     status = pump(log, {streams[0][0]: "stdout", streams[1][0]: "stderr"}, pid, wake_read)
     code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     report = {"exit_code": code, "signal": number, "started_at": started, "finished_at": now()}
-    write_atomic(folder / "exit.json", {**report, "start_error": failure} if failure else report)
+    write_atomic(folder / "exit.json", {**report, **problem})
 
 
 if __name__ == "__main__":

@@ -61,23 +61,19 @@ class ServiceProxy:
         relay = Relay(lambda: self._endpoints(key, address))
         host, port = address
         try:
-            await relay.listen(host, port)
-            self.bound[address] = address
-        except PermissionError:
-            if port >= PRIVILEGED:
-                raise
-            other = port + FALLBACK_OFFSET
             try:
-                await relay.listen(host, other)
-            except OSError as error:
-                await self._refused(service, address, error)
-                return
-            self.bound[address] = (host, other)
-            text = f"Port {port} of {host} needs rights that this process lacks; listening on {host}:{other} instead"
-            await self._recorder.emit({"kind": "Service", **service}, "PortNotPermitted", text, kind="Warning")
+                await relay.listen(host, port)
+            except PermissionError:
+                if port >= PRIVILEGED:
+                    raise
+                port += FALLBACK_OFFSET
+                await relay.listen(host, port)
+                text = f"Port {address[1]} of {host} needs rights that this process lacks; listening on {host}:{port}"
+                await self._recorder.emit({"kind": "Service", **service}, "PortNotPermitted", text, kind="Warning")
         except OSError as error:
             await self._refused(service, address, error)
             return
+        self.bound[address] = (host, port)
         self._relays[address] = relay
 
     async def _refused(self, service: Mapping[str, Any], address: Address, error: OSError) -> None:
