@@ -1,0 +1,35 @@
+"""Which nodes are a Workspace's."""
+
+from kaito.nodes.provisioner import Byo, Local, is_ready, pressure_warning
+
+
+def node(name: str, *true: str, labels: dict[str, str] | None = None) -> dict[str, object]:
+    conditions = [{"type": kind, "status": "True"} for kind in true]
+    return {"metadata": {"name": name, "labels": labels or {}}, "status": {"conditions": conditions}}
+
+
+NODES = [node("b", "Ready", labels={"gpu": "a100"}), node("a", labels={"gpu": "a100"}), node("c", "Ready")]
+
+
+def names(found: list[object]) -> list[str]:
+    return [one["metadata"]["name"] for one in found]
+
+
+def test_byo_takes_all_matching_nodes_sorted_and_ignores_reserved_keys() -> None:
+    ws = {"resource": {"labelSelector": {"matchLabels": {"gpu": "a100", "kaito.sh/workspace": "x"}}}}
+    assert names(Byo().nodes(ws, NODES)) == ["a", "b"]
+    assert names(Byo().nodes({"resource": {"labelSelector": {}}}, NODES)) == ["a", "b", "c"]
+
+
+def test_the_local_node_serves_any_selector() -> None:
+    ws = {"resource": {"labelSelector": {"matchLabels": {"apps": "llm"}}}}
+    assert names(Local().nodes(ws, NODES[:1])) == ["b"]
+
+
+def test_readiness_and_pressure() -> None:
+    assert [is_ready(one) for one in NODES] == [True, False, True]
+    pressed = [node("x", "Ready", "PIDPressure", "DiskPressure"), node("y", "MemoryPressure")]
+    assert pressure_warning(pressed) == (
+        "; warning: worker node(s) under resource pressure: x (DiskPressure, PIDPressure); y (MemoryPressure)"
+    )
+    assert pressure_warning(NODES) == ""
