@@ -118,3 +118,10 @@ def test_apply_of_a_custom_kind_merges_by_its_own_keys() -> None:
     assert live["spec"]["l"] == [{"name": "a", "v": 1}, {"name": "b", "v": 2}]
     _, conflicts = ssa.apply(type_, live, toy(l=[{"name": "b", "v": 3}]), "one")
     assert [c.path for c in conflicts] == ['.spec.l[name="b"].v']
+
+
+def test_metadata_of_a_custom_kind_is_typed_too() -> None:
+    type_ = crd.compile(definition()).versions["v1"].type
+    prepared = validation.prepare_create(type_, {**toy(), "metadata": {"name": "t", "labels": "x", "nope": 1}})
+    assert prepared.decode_errors == ["json: cannot unmarshal string into Go struct field metadata.labels of type map"]
+    assert prepared.unknown == ["metadata.nope"]

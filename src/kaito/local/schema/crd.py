@@ -43,7 +43,7 @@ class CompiledVersion:
         structural.apply_defaults(self.schema, obj)
 
     def validate(self, obj: Object) -> list[FieldError]:
-        return openapi_validate.validate(_without_root_metadata(self.schema.raw), obj)
+        return openapi_validate.validate_object(self.schema.raw, obj)
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,6 @@ class CompiledCRD:
         """The object as another version shows it: with the `None` strategy only `apiVersion` changes."""
         wanted = self.versions[version].type.api_version
         return obj if obj.get("apiVersion") == wanted else {**obj, "apiVersion": wanted}
-
-
-def _without_root_metadata(raw: Object) -> Object:
-    """Metadata has its own validation; the schema of a definition may not constrain it here."""
-    properties = {k: v for k, v in (raw.get("properties") or {}).items() if k not in ("apiVersion", "kind", "metadata")}
-    return {**raw, "properties": properties}
 
 
 def validate(crd: Object) -> list[FieldError]:

@@ -13,7 +13,8 @@ Object = dict[str, Any]
 
 
 def _spec(obj: Object) -> Object:
-    return obj.setdefault("spec", {})
+    spec: Object = obj.setdefault("spec", {})
+    return spec
 
 
 def _set(target: Object, **values: Any) -> None:

@@ -128,8 +128,10 @@ def aggregated(types: Iterable[Type], *, core: bool) -> Document:
             }
             for version in versions
         ]
-        metadata = {"name": group} if group else {}
-        items.append({"metadata": {**metadata, "creationTimestamp": None}, "versions": entries})
+        metadata: Document = {"creationTimestamp": None}
+        if group:
+            metadata["name"] = group
+        items.append({"metadata": metadata, "versions": entries})
     head = {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}}
     return {**head, "items": items}
 

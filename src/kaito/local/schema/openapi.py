@@ -32,8 +32,8 @@ _NAMED: dict[str, Document] = {
     "io.k8s.apimachinery.pkg.runtime.RawExtension": {"type": "object"},
     "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1": {"type": "object"},
 }
-_INT_OR_STRING_V3 = {"oneOf": [{"type": "integer"}, {"type": "string"}], "format": "int-or-string"}
-_QUANTITY_V3 = {"oneOf": [{"type": "string"}, {"type": "number"}]}
+_INT_OR_STRING_V3: Document = {"oneOf": [{"type": "integer"}, {"type": "string"}], "format": "int-or-string"}
+_QUANTITY_V3: Document = {"oneOf": [{"type": "string"}, {"type": "number"}]}
 
 
 class _Writer:

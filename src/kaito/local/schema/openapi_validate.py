@@ -19,6 +19,7 @@ from kaito.local.schema.errors import (
 )
 
 Raw = dict[str, Any]
+_COMMON = frozenset({"apiVersion", "kind", "metadata"})
 _NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object", list: "array"}
 
 
@@ -68,6 +69,14 @@ def validate(raw: Raw, value: Any, path: str = "") -> list[FieldError]:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         errors += _check_number(raw, value, path)
     return errors + _check_combined(raw, value, path)
+
+
+def validate_object(raw: Raw, obj: Raw) -> list[FieldError]:
+    """A whole object; `apiVersion`, `kind` and `metadata` have rules of their own, whatever the schema says of them."""
+    properties = {name: child for name, child in (raw.get("properties") or {}).items() if name not in _COMMON}
+    body = {name: value for name, value in obj.items() if name not in _COMMON}
+    needed = [name for name in raw.get("required") or () if name not in _COMMON]
+    return validate({**raw, "properties": properties, "required": needed}, body)
 
 
 def _check_enum(raw: Raw, value: Any, path: str) -> list[FieldError]:

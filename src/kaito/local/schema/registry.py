@@ -98,7 +98,7 @@ def _type(
     verbs: tuple[str, ...] = ALL_VERBS,
 ) -> Type:
     group, _, version = group_version.rpartition("/")
-    kinds = (_SCALE,) if "scale" in subresources else ()
+    kinds: tuple[tuple[str, str, str, str], ...] = (_SCALE,) if "scale" in subresources else ()
     if kind == "Pod":
         kinds = (("eviction", "policy", "v1", "Eviction"), ("binding", "", "v1", "Binding"))
     if kind == "ServiceAccount":

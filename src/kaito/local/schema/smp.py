@@ -23,7 +23,8 @@ def apply(type: Type, current: dict[str, Any], patch: dict[str, Any]) -> dict[st
 def _merge_map(schema: Schema | None, current: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     directive = patch.pop("$patch", None)
     if directive == "replace":
-        return _clean(patch)
+        cleaned: dict[str, Any] = _clean(patch)
+        return cleaned
     if directive == "delete":
         return {}
     if directive not in (None, "merge"):

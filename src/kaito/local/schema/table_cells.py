@@ -269,7 +269,7 @@ def _service(obj: Object, now: datetime) -> list[Any]:
 
 
 def _endpoints(obj: Object, now: datetime) -> list[Any]:
-    found = []
+    found: list[str] = []
     for subset in obj.get("subsets") or ():
         addresses = [item.get("ip", "") for item in subset.get("addresses") or ()]
         ports = [port.get("port") for port in subset.get("ports") or ()]

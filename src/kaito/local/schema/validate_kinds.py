@@ -80,7 +80,7 @@ def _frozen_pod(spec: Object) -> Object:
 def _workload(obj: Object, old: Object | None) -> list[FieldError]:
     spec = obj.get("spec") or {}
     errors = _non_negative(spec, "spec", "replicas", "minReadySeconds", "revisionHistoryLimit")
-    errors += _selector_and_template(spec, "spec")
+    errors += _selector_and_template(spec, "spec", str(obj.get("kind", "")).lower())
     if old is not None and obj.get("kind") != "StatefulSet":
         before = (old.get("spec") or {}).get("selector")
         if before != spec.get("selector"):
@@ -88,14 +88,14 @@ def _workload(obj: Object, old: Object | None) -> list[FieldError]:
     return errors
 
 
-def _selector_and_template(spec: Object, path: str) -> list[FieldError]:
+def _selector_and_template(spec: Object, path: str, kind: str) -> list[FieldError]:
     errors: list[FieldError] = []
     selector, template = spec.get("selector"), spec.get("template") or {}
     labels = (template.get("metadata") or {}).get("labels") or {}
     if selector is None:
         errors.append(required(f"{path}.selector"))
     elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        errors.append(invalid(f"{path}.selector", selector, "empty selector is invalid for deployment"))
+        errors.append(invalid(f"{path}.selector", selector, f"empty selector is invalid for {kind}"))
     elif not selector_matches(selector, labels):
         path_labels = f"{path}.template.metadata.labels"
         errors.append(invalid(path_labels, labels, "`selector` does not match template `labels`"))

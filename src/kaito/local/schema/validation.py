@@ -9,7 +9,7 @@ from typing import Any
 
 from kaito.local.schema import decode, defaults, openapi_validate, structural
 from kaito.local.schema.errors import FieldError
-from kaito.local.schema.fields import schema_for
+from kaito.local.schema.fields import object_meta, schema_for
 from kaito.local.schema.registry import Type
 from kaito.local.schema.validate_kinds import validate_kind
 from kaito.local.schema.validate_meta import validate_metadata, validate_metadata_update
@@ -48,9 +48,14 @@ def prepare(type: Type, obj: Object) -> Prepared:
     """Drop what the kind does not know, then fill in defaults. The argument is not changed."""
     schema = schema_for(type)
     if type.custom:
-        pruned, unknown = structural.prune(schema, copy.deepcopy(obj))
+        decoder = decode.Decoder()
+        body = copy.deepcopy(obj)
+        body["metadata"] = decoder.value(object_meta(), body.get("metadata") or {}, "metadata")
+        if decoder.errors:
+            return Prepared(body, decoder.unknown, decoder.errors)
+        pruned, unknown = structural.prune(schema, body)
         structural.apply_defaults(schema, pruned)
-        return Prepared(pruned, unknown)
+        return Prepared(pruned, [*decoder.unknown, *unknown])
     decoded, unknown, errors = decode.decode(schema, obj)
     decoded.setdefault("apiVersion", type.api_version)
     decoded.setdefault("kind", type.kind)
@@ -93,12 +98,5 @@ def validate(type: Type, obj: Object, old: Object | None = None) -> list[FieldEr
     if old is not None:
         errors += validate_metadata_update(obj, old)
     if type.custom:
-        raw = schema_for(type).raw
-        own = {key: value for key, value in (raw.get("properties") or {}).items() if key not in _COMMON}
-        body = {key: value for key, value in obj.items() if key not in _COMMON}
-        names = [name for name in raw.get("required") or () if name not in _COMMON]
-        return errors + openapi_validate.validate({**raw, "properties": own, "required": names}, body)
+        return errors + openapi_validate.validate_object(schema_for(type).raw, obj)
     return errors + validate_kind(type, obj, old)
-
-
-_COMMON = frozenset({"apiVersion", "kind", "metadata"})
