@@ -8,6 +8,7 @@ from urllib.parse import quote
 import orjson
 
 from kaito.kube import errors
+from kaito.kube.lines import lines
 
 Object = dict[str, Any]
 PatchKind = Literal["merge", "json", "strategic"]
@@ -225,7 +226,7 @@ class Client:
         if timeout_seconds is not None:
             query["timeoutSeconds"] = str(timeout_seconds)
         response = await self.request("GET", res.path(namespace), query=query)
-        async for line in _lines(response.body):
+        async for line in lines(response.body):
             event = orjson.loads(line)
             if event["type"] == "ERROR":
                 raise errors.from_status(event["object"], 500)
@@ -262,15 +263,3 @@ def _selectors(label_selector: str | None, field_selector: str | None) -> dict[s
 
 def _dry(dry_run: bool) -> dict[str, str]:
     return {"dryRun": "All"} if dry_run else {}
-
-
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Whole lines out of a stream of chunks."""
-    rest = b""
-    async for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            if line:
-                yield line
-    if rest:
-        yield rest

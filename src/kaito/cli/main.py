@@ -1,0 +1,32 @@
+"""The `kaito` command: parsing and help only. Every command imports what it needs when it runs."""
+
+import sys
+
+import typer
+
+from kaito.cli import catalogue, errors, objects, talk
+
+app = typer.Typer(
+    name="kaito",
+    help="One small YAML into a working LLM service, on Kubernetes.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for module in (objects, talk, catalogue):
+    module.register(app)
+
+
+def main() -> None:
+    """Run the command. Exit codes: 0 ok, 1 usage, 2 not found, 3 not ready, 4 refused, 5 cluster unreachable."""
+    try:
+        app()
+    except errors.CliError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        sys.exit(exc.code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except SystemExit as exc:
+        # The parser ends with 2 on wrong usage; in our contract 2 means "not found".
+        sys.exit(errors.USAGE if exc.code == 2 else exc.code)

@@ -1,0 +1,146 @@
+"""chat and run: from a Workspace, or only a model's name, to an answer."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import typer
+
+from kaito.cli.errors import NOT_READY, CliError
+from kaito.cli.options import Kubeconfig, Namespace
+from kaito.kube.lines import lines
+
+MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Length limit of an answer.")]
+Temperature = Annotated[float, typer.Option("--temperature", min=0, max=2, help="0 is the same answer every time.")]
+
+
+def chat(
+    name: Annotated[str, typer.Argument(help="The Workspace.")],
+    message: Annotated[str | None, typer.Option("--message", "-m", help="Ask once and end; else a dialogue.")] = None,
+    system: Annotated[str | None, typer.Option("--system", help="System prompt.")] = None,
+    max_tokens: MaxTokens = 256,
+    temperature: Temperature = 0.0,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Talk to a Workspace's model. The answer streams; a dialogue remembers what was said."""
+    from kaito.cli.connect import Session, run
+
+    async def action(session: Session) -> None:
+        await _talk(session, name, message, system=system, options=(max_tokens, temperature))
+
+    run(action, kubeconfig=kubeconfig, namespace=namespace)
+
+
+def run_model(
+    model: Annotated[str, typer.Argument(help="A catalogue name or a Hugging Face id.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="Of the Workspace; default: made from the model's.")
+    ] = None,
+    instance_type: Annotated[str | None, typer.Option("--instance-type", help="GPU machine, on a cluster.")] = None,
+    message: Annotated[str | None, typer.Option("--message", "-m", help="Ask once and end; else a dialogue.")] = None,
+    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the model.")] = 1800,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Write the Workspace for you, wait until it answers, and chat."""
+    from kaito.cli import view
+    from kaito.cli.connect import FIELD_MANAGER, WORKSPACES, Session, run
+
+    manifest = workspace_for(model, name=name, instance_type=instance_type)
+
+    async def action(session: Session) -> None:
+        manifest["metadata"]["namespace"] = session.namespace
+        await session.client.apply(WORKSPACES, manifest, field_manager=FIELD_MANAGER, force=True)
+        target = manifest["metadata"]["name"]
+        workspace = await view.follow(session, target, timeout=timeout)
+        if not view.is_ready(workspace):
+            raise CliError(f"workspace/{target} is not ready: {view.why(workspace)}", NOT_READY)
+        await _talk(session, target, message, system=None, options=(256, 0.0))
+
+    run(action, kubeconfig=kubeconfig, namespace=namespace)
+
+
+def workspace_for(model: str, *, name: str | None, instance_type: str | None) -> dict[str, Any]:
+    """The smallest Workspace that serves ``model``; the name is its last part made a DNS label of at most 52."""
+    import re
+
+    label = name or re.sub(r"[^a-z0-9]+", "-", model.rsplit("/", 1)[-1].lower()).strip("-")[:52].strip("-")
+    resource: dict[str, Any] = {"labelSelector": {}}
+    if instance_type:
+        resource = {"instanceType": instance_type, "labelSelector": {"matchLabels": {"apps": label}}}
+    return {
+        "apiVersion": "kaito.sh/v1beta1",
+        "kind": "Workspace",
+        "metadata": {"name": label},
+        "resource": resource,
+        "inference": {"preset": {"name": model}},
+    }
+
+
+async def _talk(
+    session: Any, name: str, message: str | None, *, system: str | None, options: tuple[int, float]
+) -> None:
+    history: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
+    base = service_path(session.namespace, name)
+    if message is not None:
+        await _turn(session.client, base, history, message, options)
+        return
+    print("Ask away; an empty line or Ctrl-D ends the talk.")
+    while question := (await _read_line()).strip():
+        await _turn(session.client, base, history, question, options)
+
+
+async def _read_line() -> str:
+    try:
+        return await asyncio.to_thread(input, "> ")
+    except EOFError:
+        return ""
+
+
+async def _turn(
+    client: Any, base: str, history: list[dict[str, str]], question: str, options: tuple[int, float]
+) -> None:
+    """One question and its streamed answer; both are remembered only when the answer was whole."""
+    answer = ""
+    asked = [*history, {"role": "user", "content": question}]
+    async for piece in _stream(client, base, asked, options):
+        print(piece, end="", flush=True)
+        answer += piece
+    print()
+    history[:] = [*asked, {"role": "assistant", "content": answer}]
+
+
+async def _stream(
+    client: Any, base: str, messages: list[dict[str, str]], options: tuple[int, float]
+) -> AsyncIterator[str]:
+    """The answer's pieces as the engine sends them (server-sent events, the OpenAI chat stream)."""
+    import orjson
+
+    from kaito.kube import errors
+
+    max_tokens, temperature = options
+    body = {"messages": messages, "stream": True, "max_tokens": max_tokens, "temperature": temperature}
+    try:
+        models = await client.request_json("GET", f"{base}/v1/models")
+        body["model"] = models["data"][0]["id"]
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        response = await client.request("POST", f"{base}/v1/chat/completions", headers=headers, body=orjson.dumps(body))
+        async for line in lines(response.body):
+            if not line.startswith(b"data: ") or line.strip() == b"data: [DONE]":
+                continue
+            for choice in orjson.loads(line[6:]).get("choices", []):
+                if piece := choice["delta"].get("content"):
+                    yield piece
+    except errors.ApiError as exc:
+        raise CliError(f"the model gave no answer: {exc.message}", NOT_READY) from exc
+
+
+def service_path(namespace: str, name: str) -> str:
+    """The Workspace's Service behind the API server's proxy: reachable from wherever the API server is."""
+    return f"/api/v1/namespaces/{namespace}/services/{name}:http/proxy"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(chat)
+    app.command("run")(run_model)

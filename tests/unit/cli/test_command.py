@@ -1,0 +1,51 @@
+"""The command as a person runs it: exit codes and sentences."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kaito.cli import errors
+
+
+def kaito(*args: str, home: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from kaito.cli.main import main; main()", *args]
+    clean = {"HOME": str(home), "PATH": "/usr/bin:/bin", **env}
+    return subprocess.run(command, capture_output=True, text=True, env=clean, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        pytest.param(("get", "--nonsense"), errors.USAGE, "No such option", id="unknown option"),
+        pytest.param(("frobnicate",), errors.USAGE, "No such command", id="unknown command"),
+        pytest.param(("apply", "-f", "none.yaml"), errors.NOT_FOUND, "none.yaml: cannot be read", id="no such file"),
+        pytest.param(("delete",), errors.USAGE, "either the name of a Workspace or -f", id="nothing to delete"),
+        pytest.param(("get",), errors.UNREACHABLE, "no usable kubeconfig", id="no kubeconfig"),
+    ],
+)
+def test_exit_code_and_sentence(tmp_path: Path, args: tuple[str, ...], code: int, says: str) -> None:
+    done = kaito(*args, home=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dead_cluster_is_unreachable_and_named(tmp_path: Path) -> None:
+    config = tmp_path / "kubeconfig"
+    config.write_text(
+        "current-context: x\nclusters: [{name: x, cluster: {server: 'http://127.0.0.1:9'}}]\n"
+        "contexts: [{name: x, context: {cluster: x}}]\n"
+    )
+    done = kaito("get", "--kubeconfig", str(config), home=tmp_path)
+    assert done.returncode == errors.UNREACHABLE
+    assert "cannot reach the cluster: http://127.0.0.1:9 does not answer" in done.stderr
+
+
+def test_crds_prints_what_kubectl_applies(tmp_path: Path) -> None:
+    done = kaito("crds", home=tmp_path)
+    assert done.returncode == errors.OK
+    names = [crd["metadata"]["name"] for crd in yaml.safe_load_all(done.stdout)]
+    assert names == ["workspaces.kaito.sh"]

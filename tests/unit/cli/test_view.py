@@ -1,0 +1,79 @@
+"""What a person reads about a Workspace is the truth of its conditions."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from kaito.cli import view
+
+
+def workspace(*conditions: tuple[str, str, str, str], generation: int = 1, observed: int = 1) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "demo", "generation": generation},
+        "inference": {"preset": {"name": "kaito-demo"}},
+        "status": {
+            "conditions": [
+                {"type": t, "status": s, "reason": r, "message": m, "observedGeneration": observed}
+                for t, s, r, m in conditions
+            ]
+        },
+    }
+
+
+READY = (
+    ("ResourceReady", "True", "workspaceResourceStatusSuccess", "workspace resource is ready"),
+    ("InferenceReady", "True", "WorkspaceInferenceStatusSuccess", "Inference has been deployed successfully"),
+    ("WorkspaceSucceeded", "True", "workspaceSucceeded", "workspace succeeds"),
+)
+
+
+def test_ready_only_when_success_was_observed_for_the_present_spec() -> None:
+    assert view.is_ready(workspace(*READY))
+    assert not view.is_ready(workspace(*READY, generation=2, observed=1))
+    assert not view.is_ready(workspace())
+
+
+@pytest.mark.parametrize(
+    ("conditions", "sentence"),
+    [
+        pytest.param((), "the operator has not looked at it yet", id="no condition yet"),
+        pytest.param(
+            (
+                ("ResourceReady", "True", "ok", "fine"),
+                ("InferenceReady", "False", "ContainerOOMKilled", "demo-0 was killed: 3 GiB of 2 GiB"),
+                ("WorkspaceSucceeded", "False", "workspacePending", "waiting"),
+            ),
+            "ContainerOOMKilled: demo-0 was killed: 3 GiB of 2 GiB",
+            id="the cause, not the summary",
+        ),
+        pytest.param(READY, "the model answers", id="ready"),
+    ],
+)
+def test_why_names_the_first_cause(conditions: tuple[tuple[str, str, str, str], ...], sentence: str) -> None:
+    assert view.why(workspace(*conditions)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("then", "text"),
+    [
+        ("2026-01-02T03:04:00Z", "5s"),
+        ("2026-01-02T03:02:05Z", "2m"),
+        ("2026-01-02T03:02:06Z", "119s"),
+        ("2026-01-01T03:04:05Z", "24h"),
+        ("2025-12-30T03:04:05Z", "3d"),
+        ("2026-01-02T03:05:00Z", "0s"),
+    ],
+)
+def test_age_is_written_as_kubectl_does(then: str, text: str) -> None:
+    assert view.age(then, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == text
+
+
+def test_the_list_shows_the_reason_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    item = workspace(("InferenceReady", "False", "ImagePullError", "no such image"))
+    item["metadata"]["creationTimestamp"] = "2026-01-02T03:04:00Z"
+    view.print_workspaces([item])
+    out = capsys.readouterr().out
+    assert "NAME" in out
+    assert "kaito-demo" in out
+    assert "ImagePullError" in out
