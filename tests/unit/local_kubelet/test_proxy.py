@@ -118,3 +118,21 @@ async def test_an_address_in_use_is_told_and_others_go_on(client: Client) -> Non
     assert message.startswith("Cannot listen on 127.78.0.6:18081: ")
     assert client.proxy.bound == {ADDRESS: ADDRESS}
     holder.close()
+
+
+async def test_an_address_passes_to_a_new_service(client: Client) -> None:
+    old = await client.get(SERVICES, "web", "default")
+    async with echo("127.77.9.1", b"A") as a:
+        slice_ = piece({"127.77.9.1": a})
+        slice_["metadata"]["labels"]["kubernetes.io/service-name"] = "next"
+        await client.create(ENDPOINT_SLICES, slice_)
+        await client.delete(SERVICES, "web", "default")
+        await client.create(SERVICES, {"metadata": {"name": "next", "namespace": "default"}, "spec": old["spec"]})
+
+        async def answers() -> bool:
+            try:
+                return await ask(b"x") == b"Ax"
+            except OSError:
+                return False
+
+        await until(answers)

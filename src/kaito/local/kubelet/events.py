@@ -27,7 +27,9 @@ class Recorder:
         self._client, self._source = client, {"component": component, **({"host": host} if host else {})}
         self._seen: OrderedDict[tuple[str, ...], tuple[str, int]] = OrderedDict()
 
-    async def emit(self, obj: Mapping[str, Any], reason: str, message: str, *, kind: str = "Normal", field: str = ""):
+    async def emit(
+        self, obj: Mapping[str, Any], reason: str, message: str, *, kind: str = "Normal", field: str = ""
+    ) -> None:
         """Record one Event about an object; ``field`` is its fieldPath."""
         meta = obj["metadata"]
         namespace = meta.get("namespace") or "default"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kaito.kube.client import Client
-from kaito.kube.informer import Informer
+from kaito.kube.informer import Informer, key_of
 from kaito.kube.resources import ENDPOINT_SLICES, SERVICES
 from kaito.local.kubelet.events import Recorder
 from kaito.local.proxy.endpoints import SERVICE_LABEL, Address, listeners, ready
@@ -27,6 +27,7 @@ class ServiceProxy:
         self._recorder = Recorder(client, component="kaito-proxy")
         self._relays: dict[Address, Relay] = {}
         self.bound: dict[Address, Address] = {}
+        self._owners: dict[Address, tuple[str, str]] = {}
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -50,6 +51,8 @@ class ServiceProxy:
         wanted: dict[Address, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
         for service in self._services.store.list():
             wanted |= {address: (service, port) for address, port in listeners(service).items()}
+        # An address may pass from a deleted Service to a new one between two looks; its listener then stays.
+        self._owners = {address: key_of(service) for address, (service, _) in wanted.items()}
         for address in set(self._relays) - set(wanted):
             self.bound.pop(address, None)
             await self._relays.pop(address).close()
@@ -57,8 +60,7 @@ class ServiceProxy:
             await self._open(address, wanted[address][0])
 
     async def _open(self, address: Address, service: Mapping[str, Any]) -> None:
-        key = (service["metadata"]["namespace"], service["metadata"]["name"])
-        relay = Relay(lambda: self._endpoints(key, address))
+        relay = Relay(lambda: self._endpoints(address))
         host, port = address
         try:
             try:
@@ -81,9 +83,9 @@ class ServiceProxy:
         await self._recorder.emit({"kind": "Service", **service}, "ListenFailed", text, kind="Warning")
         asyncio.get_running_loop().call_later(RETRY_SECONDS, self._changed.set)
 
-    def _endpoints(self, key: tuple[str, str], address: Address) -> list[Address]:
+    def _endpoints(self, address: Address) -> list[Address]:
         """Looked up per connection: cheap, and never stale."""
-        namespace, name = key
+        namespace, name = self._owners.get(address, ("", ""))
         service = self._services.store.get(namespace, name)
         port = listeners(service).get(address) if service else None
         if service is None or port is None:
