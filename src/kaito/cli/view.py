@@ -57,7 +57,7 @@ def print_workspaces(workspaces: list[Object]) -> None:
     """One line per Workspace, with the reason it waits in the last column."""
     console = Console()
     if not workspaces:
-        console.print("No Workspace here. Create one: kaito run kaito-demo")
+        console.print("No Workspace here. Create one: kaito run MODEL")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("NAME", "MODEL", "STATE", "NODES", "AGE"):
