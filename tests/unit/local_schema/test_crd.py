@@ -125,3 +125,9 @@ def test_metadata_of_a_custom_kind_is_typed_too() -> None:
     prepared = validation.prepare_create(type_, {**toy(), "metadata": {"name": "t", "labels": "x", "nope": 1}})
     assert prepared.decode_errors == ["json: cannot unmarshal string into Go struct field metadata.labels of type map"]
     assert prepared.unknown == ["metadata.nope"]
+
+
+def test_rules_that_are_not_evaluated_are_named() -> None:
+    rules = [{"rule": "self > 0"}]
+    body = definition(l={"type": "array", "items": {"type": "integer", "x-kubernetes-validations": rules}})
+    assert crd.unevaluated_rules(body) == ["v1.spec.l[*]"]

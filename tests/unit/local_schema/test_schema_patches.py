@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaito.local.schema import fieldset, registry, smp, ssa
+from kaito.local.schema import fieldset, registry, smp, ssa, validation
 
 DEPLOYMENT = registry.BY_GVK["apps", "v1", "Deployment"]
 CONFIG_MAP = registry.BY_GVK["", "v1", "ConfigMap"]
@@ -161,3 +161,26 @@ def test_field_sets_survive_the_round_trip() -> None:
     paths = fieldset.read(document)
     assert fieldset.write(paths) == document
     assert fieldset.show(("f:spec", "f:l", 'k:{"n":"x"}', "f:n")) == '.spec.l[n="x"].n'
+
+
+def test_applying_the_same_workload_again_changes_nothing_in_spite_of_defaults_and_status() -> None:
+    pod = {"containers": [{"name": "c", "image": "a:1", "ports": [{"containerPort": 80}], "env": [{"name": "X"}]}]}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": pod}
+    spec = {"serviceName": "w", "selector": {"matchLabels": {"a": "b"}}, "template": template}
+    body = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "w", "namespace": "d"}, "spec": spec}
+    type_ = registry.BY_GVK["apps", "v1", "StatefulSet"]
+    applied, _ = ssa.apply(type_, None, body, "kaito")
+    live = validation.prepare_create(type_, applied).obj
+    assert validation.validate(type_, live) == []
+    reported = {**live, "status": {"replicas": 1, "conditions": [{"type": "x", "status": "True"}]}}
+    ssa.update_managed_fields(type_, live, reported, "controller", "Update", subresource="status")
+    again, conflicts = ssa.apply(type_, reported, body, "kaito")
+    assert conflicts == []
+    assert validation.prepare_update(type_, again, reported).obj == reported
+    # The defaulted protocol is part of the port's key: naming it must find the same port.
+    pod["containers"][0]["ports"][0]["protocol"] = "TCP"
+    del pod["containers"][0]["env"]
+    changed, _ = ssa.apply(type_, reported, body, "kaito")
+    container = changed["spec"]["template"]["spec"]["containers"][0]
+    assert container["ports"] == [{"containerPort": 80, "protocol": "TCP"}]
+    assert "env" not in container

@@ -108,6 +108,24 @@ def _validate_version(version: Object, path: str) -> list[FieldError]:
     return errors
 
 
+def unevaluated_rules(crd: Object) -> list[str]:
+    """Where a definition has CEL rules (`x-kubernetes-validations`): kept but never evaluated: warn of them."""
+    found: list[str] = []
+
+    def walk(raw: Any, path: str) -> None:
+        if isinstance(raw, dict):
+            if raw.get("x-kubernetes-validations"):
+                found.append(path)
+            for name, child in (raw.get("properties") or {}).items():
+                walk(child, f"{path}.{name}")
+            walk(raw.get("items"), f"{path}[*]")
+            walk(raw.get("additionalProperties"), f"{path}.*")
+
+    for version in crd.get("spec", {}).get("versions") or ():
+        walk((version.get("schema") or {}).get("openAPIV3Schema"), version.get("name", ""))
+    return found
+
+
 def compile(crd: Object) -> CompiledCRD:
     """Compile a valid definition; call `validate` first for one that a user sent."""
     spec = crd["spec"]
