@@ -5,12 +5,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kaito.api import keys
 from kaito.workloads.inference import owner
 
 Object = Mapping[str, Any]
 
-HASH_ANNOTATION = "workspace.kaito.io/hash"
-NAME_LABEL = "workspace.kaito.io/name"
+HASH_ANNOTATION = keys.HASH
+NAME_LABEL = keys.REVISION_OWNER
 HISTORY = 10
 NAME_DIGITS = 10
 INFERENCE_ANNOTATIONS = (

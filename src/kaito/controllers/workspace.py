@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from kaito.api import keys
+from kaito.api.errors import SpecError, SpecErrors
 from kaito.controllers import reasons, revision
 from kaito.controllers.caches import WORKSPACES, Caches
 from kaito.controllers.failures import classify
@@ -32,7 +34,7 @@ from kaito.workloads.inference import (
     services,
 )
 
-FINALIZER = "workspace.finalizer.kaito.sh"
+FINALIZER = keys.WORKSPACE_FINALIZER
 FIELD_MANAGER = "kaito-workspace-controller"
 COMPONENT = "KAITO-Workspace-controller"
 PROBE_EVERY = 10.0
@@ -42,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 class Resolver(Protocol):
-    """Model and machine to a plan. Raises Trouble with a sentence for the Workspace's author."""
+    """Model and machine to a plan. Raises Trouble, SpecError or SpecErrors for the Workspace's author."""
 
     async def __call__(self, ws: Object, nodes: Sequence[Mapping[str, Any]], config: Object | None) -> Serving: ...
 
@@ -175,7 +177,10 @@ class WorkspaceReconciler:
         known = self._plans.get(key)
         if known is not None and known[0] == basis:
             return known[1]
-        serving = await self._resolver(ws, nodes, config)
+        try:
+            serving = await self._resolver(ws, nodes, config)
+        except (SpecError, SpecErrors) as exc:
+            raise reasons.plan_failed(str(exc)) from exc
         self._plans[key] = (basis, serving)
         await self._event(ws, "Normal", Reason.PLANNED, reasons.planned(serving.nodes))
         return serving

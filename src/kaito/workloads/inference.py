@@ -45,31 +45,15 @@ from lightkube.models.core_v1 import (
 )
 from lightkube.models.meta_v1 import LabelSelector, ObjectMeta, OwnerReference
 
-from kaito.api import podcontract
+from kaito.api import keys, podcontract
 
 Workspace = Mapping[str, Any]
 
 API_VERSION: Final = "kaito.sh/v1beta1"
-WORKSPACE_LABEL: Final = "kaito.sh/workspace"
-REVISION_ANNOTATION: Final = "workspace.kaito.io/revision"
+WORKSPACE_LABEL: Final = keys.WORKSPACE_LABEL
+REVISION_ANNOTATION: Final = keys.REVISION
 SERVICE_HASH_ANNOTATION: Final = "workspace.kaito.io/service-hash"
-COPIED_LABELS: Final = (
-    "inferenceset.kaito.sh/created-by",
-    "multiroleinference.kaito.sh/created-by",
-    "kaito.sh/inference-role",
-)
-RESERVED_SELECTOR_KEYS: Final = frozenset(
-    {
-        "kaito.sh/workspace",
-        "kaito.sh/workspacenamespace",
-        "kaito.sh/ragengine",
-        "kaito.sh/ragenginenamespace",
-        "karpenter.kaito.sh/workspace-name",
-        "karpenter.kaito.sh/workspace-namespace",
-        "karpenter.kaito.sh/inferenceset",
-        "karpenter.kaito.sh/inferenceset-namespace",
-    }
-)
+COPIED_LABELS: Final = (keys.INFERENCE_SET_LABEL, keys.MULTI_ROLE_LABEL, keys.ROLE_LABEL)
 GPU_RESOURCE: Final = "nvidia.com/gpu"
 PROBE_PERIOD: Final = 10
 
@@ -133,7 +117,7 @@ def inference_objects(
 def services(ws: Workspace, settings: WorkloadSettings) -> list[Service]:
     """The Service that users call, and the headless one that gives pods their names."""
     name = ws["metadata"]["name"]
-    balancer = (ws["metadata"].get("annotations") or {}).get("kaito.sh/enablelb") == "True"
+    balancer = (ws["metadata"].get("annotations") or {}).get(keys.ENABLE_LB) == "True"
     ports = [_port("http", 80, podcontract.HTTP_PORT)]
     if not balancer:
         ports += [
@@ -189,7 +173,7 @@ def vllm_flags(ws: Workspace, serving: Serving, settings: WorkloadSettings) -> d
         flags["enable-lora"] = ""
     if inference.get("config"):
         flags["kaito-config-file"] = podcontract.CONFIG_FILE
-    mode = (meta.get("annotations") or {}).get("kaito.sh/performance-mode", "")
+    mode = (meta.get("annotations") or {}).get(keys.PERFORMANCE_MODE, "")
     if mode not in ("", "balanced"):
         flags["performance-mode"] = mode
     return flags
@@ -211,7 +195,7 @@ def owner(ws: Workspace) -> OwnerReference:
 def selector_labels(ws: Workspace) -> dict[str, str]:
     """The user's node labels without those that KAITO reserves."""
     labels = ((ws.get("resource") or {}).get("labelSelector") or {}).get("matchLabels") or {}
-    return {key: value for key, value in labels.items() if key not in RESERVED_SELECTOR_KEYS}
+    return {key: value for key, value in labels.items() if key not in keys.RESERVED_SELECTOR_KEYS}
 
 
 def _stateful_set(ws: Workspace, template: PodTemplateSpec, *, replicas: int, revision: str) -> StatefulSet:
