@@ -12,6 +12,7 @@ import pytest
 
 from kaito.local.kubelet import logs
 from kaito.local.kubelet.process import Attempt, memory_bytes, stop_all
+from kaito.local.kubelet.shim import Log
 from local_kubelet.until import until
 
 
@@ -152,3 +153,11 @@ async def test_since_and_timestamps(root: Path) -> None:
     since = datetime.fromisoformat(moment.decode()[:26]).replace(tzinfo=UTC)
     got = [p async for p in logs.read(attempt.folder, logs.Wanted(since=since), alive=lambda: False)]
     assert got == [b"new\n"]
+
+
+def test_one_large_delivery_is_rotated_as_it_is_written(tmp_path: Path) -> None:
+    log = Log(tmp_path / "log", max_bytes=1000, keep=3)
+    log.feed("stdout", b"".join(b"%d\n" % n for n in range(100)))
+    sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert set(sizes) == {"log", "log.1", "log.2"}
+    assert max(sizes.values()) < 1100

@@ -79,7 +79,15 @@ class Log:
             out.append(self._format(name, b"P", rest[:MAX_LINE], False))
             rest = rest[MAX_LINE:]
         self._partial[name] = rest
-        self._write(b"".join(out))
+        # One delivery can be larger than a whole file may be: it is cut at line ends, so that rotation keeps its word.
+        batch, size = [], self._size
+        for line in out:
+            batch.append(line)
+            size += len(line)
+            if size >= self._max:
+                self._write(b"".join(batch))
+                batch, size = [], self._size
+        self._write(b"".join(batch))
 
     def close(self, name: str) -> None:
         """A last line without its newline still counts."""
