@@ -98,6 +98,7 @@ async def test_an_error_event_does_not_end_it(watched: Watched) -> None:
     await watched.server.cut(inject=orjson.dumps({"type": "ERROR", "object": status}))
     await watched.server.put("c")
     await watched.until(lambda: "c" in watched.names())
+    assert watched.told[2:] == [(None, "c")]
 
 
 async def test_a_server_that_is_down_is_named_and_waited_for(watched: Watched) -> None:
