@@ -3,26 +3,27 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
 
 from kaito.kube import errors
-from kaito.kube.informer import Informer, Key
+from kaito.kube.informer import Informer
 from kaito.kube.workqueue import WorkQueue
 
-Reconcile = Callable[[Key], Awaitable[float | None]]
+K = TypeVar("K", bound=tuple[str, ...])
 
 log = logging.getLogger(__name__)
 
 
-class Controller:
+class Controller(Generic[K]):
     """Calls ``reconcile(key)`` for every marked key, one call per key at a time.
 
     ``reconcile`` returns the seconds until it wants to look again, or None. An ApiError is tried again after the key's
     back-off (50 ms doubling to 30 s); so is any other exception, which is a bug and is logged with its traceback.
     """
 
-    def __init__(self, name: str, reconcile: Reconcile, *, workers: int = 4) -> None:
+    def __init__(self, name: str, reconcile: Callable[[K], Awaitable[float | None]], *, workers: int = 4) -> None:
         self.name = name
-        self.queue: WorkQueue[Key] = WorkQueue()
+        self.queue: WorkQueue[K] = WorkQueue()
         self._reconcile = reconcile
         self._workers = workers
 
@@ -45,7 +46,7 @@ class Controller:
             finally:
                 self.queue.done(key)
 
-    async def _once(self, key: Key) -> None:
+    async def _once(self, key: K) -> None:
         where = "/".join(part for part in key if part)
         try:
             again = await self._reconcile(key)

@@ -85,13 +85,16 @@ class Informer:
         label_selector: str | None = None,
         field_selector: str | None = None,
         indexers: dict[str, Indexer] | None = None,
+        keep: Callable[[Object], Object] | None = None,
     ) -> None:
+        """``keep`` reduces each object to what is worth memory; its metadata must stay."""
         self.resource = resource
         self.store = Store(indexers or {})
         self.synced = asyncio.Event()
         self.trouble: str | None = None
         self._client = client
         self._namespace = namespace
+        self._keep = keep
         self._selectors = {"label_selector": label_selector, "field_selector": field_selector}
         self._handlers: list[Handler] = []
         self._buried: dict[str, int] = {}
@@ -167,6 +170,8 @@ class Informer:
         if old is not None and _version(old) >= version:
             return
         obj["metadata"].pop("managedFields", None)
+        if self._keep is not None:
+            obj = self._keep(obj)
         if old is not None and old["metadata"].get("uid") != uid:
             # Deleted and made again between two looks: two changes, not one.
             self._remove(key, version - 1)
