@@ -6,7 +6,8 @@ here is storage and transport.
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -41,9 +42,10 @@ class Where:
 
 
 class Plane:
-    """All objects by (resource, namespace, name)."""
+    """All objects by (resource, namespace, name). ``clock`` gives seconds since the epoch."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
         self.version = 0
         self.objects: dict[tuple[str, str, str], Object] = {}
         self.events: list[tuple[int, str, bytes]] = []
@@ -51,6 +53,8 @@ class Plane:
         self.types = {(t.group, t.version, t.plural): t for t in registry.BUILTIN}
         self.requests: list[tuple[str, str]] = []
         self.refuse: dict[tuple[str, str], Refused] = {}
+        """What the next requests of a method on a plural are answered."""
+        self.pod_history: list[str] = []
 
     async def close(self) -> None:
         pass
@@ -145,7 +149,7 @@ class Plane:
         key = (where.type.group_resource, where.namespace, obj["metadata"]["name"])
         if key in self.objects:
             raise Refused(409, "AlreadyExists", f'{key[0]} "{key[2]}" already exists')
-        obj["metadata"] |= {"creationTimestamp": timestamp(), "generation": 1}
+        obj["metadata"] |= {"creationTimestamp": timestamp(self.clock()), "generation": 1}
         return await self._put("ADDED", key, obj)
 
     async def _update(self, where: Where, content: Object) -> Object:
@@ -186,7 +190,7 @@ class Plane:
         grace = 0
         if where.type.kind == "Pod" and old["spec"].get("nodeName"):
             grace = options.get("gracePeriodSeconds", old["spec"]["terminationGracePeriodSeconds"])
-        meta.setdefault("deletionTimestamp", timestamp())
+        meta.setdefault("deletionTimestamp", timestamp(self.clock()))
         meta["deletionGracePeriodSeconds"] = min(grace, meta.get("deletionGracePeriodSeconds", grace))
         if where.type.kind == "Namespace":
             new["status"] = {**new["status"], "phase": "Terminating"}
@@ -202,6 +206,8 @@ class Plane:
     async def _put(self, kind: str, key: tuple[str, str, str], obj: Object) -> Object:
         self.version += 1
         obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.version)}}
+        if key[0] == "pods":
+            self._note(kind, key, obj)
         if kind == "DELETED":
             del self.objects[key]
         else:
@@ -210,6 +216,14 @@ class Plane:
             self.events.append((self.version, key[0], orjson.dumps({"type": kind, "object": obj}) + b"\n"))
             self.changed.notify_all()
         return obj
+
+    def _note(self, kind: str, key: tuple[str, str, str], pod: Object) -> None:
+        before = self.objects.get(key)
+        stops = before is not None and "deletionTimestamp" not in before["metadata"]
+        if kind == "MODIFIED" and stops and "deletionTimestamp" in pod["metadata"]:
+            self.pod_history.append("~" + key[2])
+        elif kind != "MODIFIED":
+            self.pod_history.append({"ADDED": "+", "DELETED": "-"}[kind] + key[2])
 
     async def _watch(self, where: Where, since: int) -> AsyncIterator[bytes]:
         while True:
@@ -223,6 +237,9 @@ class Plane:
                 yield line
 
     # What tests look at.
+
+    def refusal(self, code: int, reason: str, message: str) -> Refused:
+        return Refused(code, reason, message)
 
     def all(self, resource: str, namespace: str | None = None) -> list[Object]:
         chosen = [obj for (name, space, _), obj in self.objects.items() if name == resource]

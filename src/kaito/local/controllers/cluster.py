@@ -10,6 +10,7 @@ from kaito.kube import errors
 from kaito.kube.client import Client, Object, Resource
 from kaito.kube.informer import Informer, Key, key_of
 from kaito.local.controllers.ownership import controller_of, owner_uids
+from kaito.local.controllers.selectors import matches
 from kaito.local.kubelet.events import Recorder, timestamp
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,19 @@ class Cluster:
                 ref = controller_of(obj) if obj is not None else None
                 if obj is not None and ref is not None and (ref["apiVersion"], ref["kind"]) == _kind(owner):
                     add((obj["metadata"]["namespace"], ref["name"]))
+
+        self.informer(res).add_handler(changed)
+
+    def on_orphan(self, res: Resource, owner: Resource, add: Add) -> None:
+        """Mark those whose selector fits an object that no controller owns."""
+        owners = self.informer(owner).store
+
+        def changed(old: Object | None, new: Object | None) -> None:
+            if new is None or controller_of(new) is not None:
+                return
+            for one in owners.list(new["metadata"]["namespace"]):
+                if matches(one["spec"]["selector"], new["metadata"].get("labels")):
+                    add(key_of(one))
 
         self.informer(res).add_handler(changed)
 

@@ -32,14 +32,14 @@ async def claim_pods(
             await cluster.patch(PODS, pod, {"metadata": {"ownerReferences": left}})
     orphans = cluster.orphans(PODS, owner["metadata"]["namespace"])
     adoptable = [pod for pod in orphans if wanted(pod) and not is_terminating(pod) and not is_finished(pod)]
-    if adoptable and not is_terminating(owner) and await _still_there(cluster, res, owner):
+    if adoptable and not is_terminating(owner) and await still_there(cluster, res, owner):
         for pod in adoptable:
             refs = [*(pod["metadata"].get("ownerReferences") or ()), owner_reference(res, owner)]
             pods.append(await cluster.patch(PODS, pod, {"metadata": {"ownerReferences": refs}}))
     return pods
 
 
-async def _still_there(cluster: Cluster, res: Resource, owner: Object) -> bool:
+async def still_there(cluster: Cluster, res: Resource, owner: Object) -> bool:
     """Ask the API itself: an owner deleted with its pods kept must not take them back from a stale cache."""
     meta = owner["metadata"]
     try:

@@ -6,9 +6,8 @@ from kaito.kube.informer import Key
 from kaito.kube.resources import PODS, REPLICA_SETS
 from kaito.local.controllers import podstate
 from kaito.local.controllers.cluster import Add, Cluster, in_batches
-from kaito.local.controllers.ownership import controller_of
 from kaito.local.controllers.pods import claim_pods, pod_from_template
-from kaito.local.controllers.selectors import includes, matches
+from kaito.local.controllers.selectors import includes
 
 
 class ReplicaSets:
@@ -22,16 +21,7 @@ class ReplicaSets:
     def wire(self, add: Add) -> None:
         self._cluster.on_change(REPLICA_SETS, add)
         self._cluster.on_owned(PODS, REPLICA_SETS, add)
-        sets = self._cluster.informer(REPLICA_SETS).store
-
-        def orphan(old: Object | None, new: Object | None) -> None:
-            if new is None or controller_of(new) is not None:
-                return
-            for one in sets.list(new["metadata"]["namespace"]):
-                if matches(one["spec"]["selector"], new["metadata"].get("labels")):
-                    add((one["metadata"]["namespace"], one["metadata"]["name"]))
-
-        self._cluster.informer(PODS).add_handler(orphan)
+        self._cluster.on_orphan(PODS, REPLICA_SETS, add)
 
     async def reconcile(self, key: Key) -> float | None:
         cluster = self._cluster

@@ -8,6 +8,9 @@ from kaito.kube.resources import CONTROLLER_REVISIONS, STATEFUL_SETS
 from kaito.local.controllers.cluster import Cluster
 from kaito.local.controllers.naming import content_hash
 from kaito.local.controllers.ownership import owner_reference
+from kaito.local.controllers.pods import still_there
+from kaito.local.controllers.podstate import is_terminating
+from kaito.local.controllers.selectors import matches
 
 HASH_LABEL = "controller.kubernetes.io/hash"
 
@@ -35,8 +38,24 @@ def history(cluster: Cluster, stateful_set: Object) -> list[Object]:
     return sorted(cluster.owned(CONTROLLER_REVISIONS, stateful_set), key=lambda one: one["revision"])
 
 
+async def _adopt(cluster: Cluster, stateful_set: Object) -> None:
+    """Take up revisions that nobody owns: pods kept from a set deleted before are known by them."""
+    meta, selector = stateful_set["metadata"], stateful_set["spec"]["selector"]
+    orphans = [
+        one
+        for one in cluster.orphans(CONTROLLER_REVISIONS, meta["namespace"])
+        if matches(selector, one["metadata"].get("labels")) and not is_terminating(one)
+    ]
+    if not orphans or not await still_there(cluster, STATEFUL_SETS, stateful_set):
+        return
+    for one in orphans:
+        refs = [*(one["metadata"].get("ownerReferences") or ()), owner_reference(STATEFUL_SETS, stateful_set)]
+        await cluster.patch(CONTROLLER_REVISIONS, one, {"metadata": {"ownerReferences": refs}})
+
+
 async def revisions(cluster: Cluster, stateful_set: Object) -> Revisions:
     """The set's current and update revision; the latter is made, or its number raised, when the template changed."""
+    await _adopt(cluster, stateful_set)
     known = history(cluster, stateful_set)
     status = stateful_set.get("status") or {}
     collisions = status.get("collisionCount") or 0

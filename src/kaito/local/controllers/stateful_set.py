@@ -10,7 +10,6 @@ from kaito.local.controllers import podstate
 from kaito.local.controllers.cluster import Add, Cluster, in_batches
 from kaito.local.controllers.pods import claim_pods
 from kaito.local.controllers.revisions import Revisions, revisions, truncate
-from kaito.local.controllers.selectors import matches
 from kaito.local.controllers.stateful_identity import (
     INDEX_LABEL,
     NAME_LABEL,
@@ -85,16 +84,7 @@ class StatefulSets:
         self._cluster.on_owned(PODS, STATEFUL_SETS, add)
         self._cluster.on_owned(CONTROLLER_REVISIONS, STATEFUL_SETS, add)
         self._cluster.informer(PVCS)
-        sets = self._cluster.informer(STATEFUL_SETS).store
-
-        def orphan(old: Object | None, new: Object | None) -> None:
-            if new is None or any(ref.get("controller") for ref in new["metadata"].get("ownerReferences") or ()):
-                return
-            for one in sets.list(new["metadata"]["namespace"]):
-                if matches(one["spec"]["selector"], new["metadata"].get("labels")):
-                    add((one["metadata"]["namespace"], one["metadata"]["name"]))
-
-        self._cluster.informer(PODS).add_handler(orphan)
+        self._cluster.on_orphan(PODS, STATEFUL_SETS, add)
 
     async def reconcile(self, key: Key) -> float | None:
         cluster = self._cluster

@@ -36,11 +36,11 @@ async def run(
     *,
     root_ca: str = "",
     clock: Callable[[], float] = time.time,
-    synced: asyncio.Event | None = None,
+    ready: asyncio.Event | None = None,
 ) -> None:
     """Run every controller until cancelled.
 
-    ``root_ca`` is the PEM that pods find in the ConfigMap kube-root-ca.crt. ``synced`` is set when the shared informers
+    ``root_ca`` is the PEM that pods find in the ConfigMap kube-root-ca.crt. ``ready`` is set when the shared informers
     have their first copy. One API server, one ``run``: two of them would undo each other's work.
     """
     cluster = Cluster(client, clock=clock)
@@ -69,5 +69,5 @@ async def run(
         tasks.create_task(collector.run(), name="garbage collector")
         for informer in informers:
             await informer.synced.wait()
-        if synced is not None:
-            synced.set()
+        if ready is not None:
+            ready.set()
