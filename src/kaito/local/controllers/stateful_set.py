@@ -138,10 +138,26 @@ class StatefulSets:
                     break
                 continue
             if look.ordered and not look.is_available(pod):
+                await self._replace_stuck(look)
                 return False
             await self._keep_identity(look, ordinal, pod)
         await in_batches([lambda ordinal=one: self._create(look, ordinal) for one in missing])
         return not (missing and look.ordered)
+
+    async def _replace_stuck(self, look: _Look) -> None:
+        """Replace the highest pod that is down in a revision that is not wanted any more; one at a time.
+
+        Such a pod may never come up, and an ordered set that waited for it could not leave a broken update.
+        """
+        if not look.rolling:
+            return
+        update = look.revisions.update["metadata"]["name"]
+        down = {ordinal: pod for ordinal, pod in look.pods.items() if not look.is_healthy(pod)}
+        if any(podstate.is_terminating(pod) or _revision(pod) == update for pod in down.values()):
+            return
+        stuck = [pod for ordinal, pod in down.items() if ordinal in look.wanted and ordinal >= look.partition]
+        if stuck:
+            await self._delete(look, stuck[-1], "updating")
 
     async def _shrink(self, look: _Look) -> bool:
         """Unwanted ordinals go, the highest first; False while an ordered set must wait before the next step."""
