@@ -76,6 +76,11 @@ def claims_of(stateful_set: Object, pod: str) -> list[Object]:
     return made
 
 
+def belongs_to_pod(claim: Object, pod: str) -> bool:
+    """Whether a pod of that name owns the claim: when there is no such pod any more, the claim goes too."""
+    return any((ref["kind"], ref["name"]) == (PODS.kind, pod) for ref in claim["metadata"].get("ownerReferences") or ())
+
+
 def claim_owners(stateful_set: Object, claim: Object, pod: Object | None, *, condemned: bool) -> list[Object]:
     """The owner references that the retention policy asks of a claim.
 

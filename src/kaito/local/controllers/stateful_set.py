@@ -14,6 +14,7 @@ from kaito.local.controllers.stateful_identity import (
     INDEX_LABEL,
     NAME_LABEL,
     REVISION_LABEL,
+    belongs_to_pod,
     claim_owners,
     claims_of,
     ordinal_of,
@@ -209,8 +210,8 @@ class StatefulSets:
         for claim in claims_of(look.stateful_set, pod):
             key = (claim["metadata"]["namespace"], claim["metadata"]["name"])
             there = self._cluster.get(PVCS, key)
-            if there is not None and podstate.is_terminating(there):
-                # A pod on a claim that is going away would never start: wait for the claim to be gone.
+            if there is not None and (podstate.is_terminating(there) or belongs_to_pod(there, pod)):
+                # A pod on a claim that is going away would never start, or lose its data later: wait for the end of it.
                 text = f"persistentvolumeclaim {key[1]!r} is being deleted; Pod {pod} is made when it is gone"
                 raise errors.Conflict(409, "Conflict", text)
             if there is None:
