@@ -15,9 +15,6 @@ def deployment_status(
     """The status, and in how many seconds the progress deadline is to be looked at. ``clock``: seconds, timestamp."""
     counts = _counts(deployment, new, sets)
     status: Object = {key: value for key, value in counts.items() if value}
-    old = deployment.get("status") or {}
-    if old.get("collisionCount"):
-        status["collisionCount"] = old["collisionCount"]
     failures = [found for one in sets if (found := condition(one, "ReplicaFailure"))]
     progressing, again = _progressing(deployment, new, counts, clock)
     conditions = [_available(deployment, counts, clock), progressing]
@@ -26,6 +23,12 @@ def deployment_status(
         conditions.append(_condition(deployment, failure, clock, touched=False))
     status["conditions"] = [one for one in conditions if one]
     return status, again
+
+
+def is_complete(deployment: Object, status: Object) -> bool:
+    """Whether all pods are of the newest template, and available."""
+    counts = [status.get(field, 0) for field in ("updatedReplicas", "replicas", "availableReplicas")]
+    return counts == [deployment["spec"]["replicas"]] * 3
 
 
 def _counts(deployment: Object, new: Object | None, sets: list[Object]) -> dict[str, int]:
@@ -71,8 +74,7 @@ def _progressing(
         said = {"status": "Unknown", "reason": "DeploymentPaused", "message": "Deployment is paused"}
         return _condition(deployment, {"type": "Progressing", **said}, clock, touched=False), None
     name = new["metadata"]["name"] if new else ""
-    wanted = deployment["spec"]["replicas"]
-    if wanted == counts["updatedReplicas"] == counts["replicas"] == counts["availableReplicas"]:
+    if is_complete(deployment, counts):
         text = f'ReplicaSet "{name}" has successfully progressed.'
         said = {"status": "True", "reason": COMPLETE, "message": text}
         return _condition(deployment, {"type": "Progressing", **said}, clock, touched=False), None
