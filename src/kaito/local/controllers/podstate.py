@@ -72,7 +72,7 @@ def first_to_go(pod: Pod, now: float) -> tuple[Any, ...]:
     ready = condition(pod, "Ready") or {}
     is_up = ready.get("status") == "True"
     since = seconds(ready["lastTransitionTime"]) if is_up and ready.get("lastTransitionTime") else now
-    cost = int((pod["metadata"].get("annotations") or {}).get("controller.kubernetes.io/pod-deletion-cost", 0) or 0)
+    cost = _integer((pod["metadata"].get("annotations") or {}).get("controller.kubernetes.io/pod-deletion-cost", ""))
     order = {"Pending": 0, "Unknown": 1, "Running": 2}
     return (
         bool(pod["spec"].get("nodeName")),
@@ -84,3 +84,8 @@ def first_to_go(pod: Pod, now: float) -> tuple[Any, ...]:
         -seconds(pod["metadata"]["creationTimestamp"]),
         pod["metadata"]["name"],
     )
+
+
+def _integer(text: str) -> int:
+    """A number that somebody wrote into an annotation; anything else counts as 0."""
+    return int(text) if text.removeprefix("-").isdecimal() else 0
