@@ -43,7 +43,7 @@ def write_private(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        Path(name).replace(path)
     except OSError as exc:
         raise IdentityError(f"{path} cannot be written: {exc.strerror}. Choose another folder or free space.") from exc
 

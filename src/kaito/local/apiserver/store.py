@@ -83,7 +83,7 @@ class Store:
         self._opened_at = 0
         self._next = 0
         self._locks: dict[Key, tuple[asyncio.Lock, int]] = {}
-        self._wake = asyncio.Event()
+        self._wakes: dict[str, asyncio.Event] = {}
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
 
@@ -174,12 +174,19 @@ class Store:
         await done
         return event
 
-    async def watch(self, resource: str, since: int) -> AsyncIterator[Event]:
-        """Every event of ``resource`` after version ``since``, for ever. Raises Expired."""
+    def check_known(self, resource: str, since: int) -> None:
+        """Raises Expired when events of ``resource`` after version ``since`` are no longer known."""
+        if since < max(self._opened_at, self._forgotten.get(resource, 0)):
+            raise Expired(f"version {since} is too old")
+
+    async def watch(self, resource: str, since: int, *, idle: float | None = None) -> AsyncIterator[Event | int]:
+        """Every event of ``resource`` after version ``since``, for ever. Raises Expired.
+
+        After ``idle`` seconds without one, the version up to which nothing was missed is yielded instead.
+        """
         while True:
-            if since < max(self._opened_at, self._forgotten.get(resource, 0)):
-                raise Expired(f"version {since} is too old")
-            wake = self._wake
+            self.check_known(resource, since)
+            wake = self._wakes.setdefault(resource, asyncio.Event())
             fresh: deque[Event] = deque()
             for event in reversed(self._events.get(resource, ())):
                 if event.version <= since:
@@ -188,9 +195,17 @@ class Store:
             for event in fresh:
                 since = event.version
                 yield event
-            if not fresh:
-                since = max(since, self.version) if wake is self._wake else since
-                await wake.wait()
+            if fresh:
+                continue
+            # Nothing of this resource since: all versions up to now are seen. No await since the events were read.
+            since = max(since, self.version)
+            try:
+                async with asyncio.timeout(idle):
+                    await wake.wait()
+            except TimeoutError:
+                if not wake.is_set():
+                    since = max(since, self.version)
+                    yield since
 
     def _write_all(self) -> None:
         """The writer thread: everything that waits goes into one transaction."""
@@ -240,8 +255,9 @@ class Store:
                 write.done.set_exception(StoreError(problem))
         if problem is None:
             self.version = batch[-1].event.version
-            self._wake.set()
-            self._wake = asyncio.Event()
+            for resource in {write.event.key.resource for write in batch}:
+                if (wake := self._wakes.pop(resource, None)) is not None:
+                    wake.set()
 
     def _take(self, event: Event) -> None:
         key = event.key

@@ -1,0 +1,493 @@
+"""From a request to an answer: who asks, what for, and which room does it. Knows no HTTP library."""
+
+import platform
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+
+from kaito.local.apiserver import status
+from kaito.local.apiserver.kinds import Kind, Kinds
+from kaito.local.apiserver.reads import Reader, Selection
+from kaito.local.apiserver.request import (
+    PATCHES,
+    Request,
+    Response,
+    Target,
+    Wanted,
+    duplicate_fields,
+    encode,
+    media_type,
+    negotiate,
+    parse,
+    parse_target,
+    read_body,
+)
+from kaito.local.apiserver.store import Key, Store, StoreError
+from kaito.local.apiserver.strategy import CREATED_BY_PUT, RETURNED
+from kaito.local.apiserver.subresources import Subresources
+from kaito.local.apiserver.writes import Options, Writer, patch_object
+from kaito.local.schema import discovery, openapi
+
+Object = dict[str, Any]
+VERSION = {
+    "major": "1", "minor": "36", "gitVersion": "v1.36.0+kaito", "gitCommit": "", "gitTreeState": "clean",
+    "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "cpython",
+    "platform": f"linux/{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }",
+    "emulationMajor": "1", "emulationMinor": "36", "minCompatibilityMajor": "1", "minCompatibilityMinor": "35",
+}  # fmt: skip
+_HEALTH = ("/healthz", "/livez", "/readyz")
+_OPEN = (*_HEALTH, "/version")
+_AGGREGATED = ("APIGroupDiscoveryList",)
+_VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+class Handler:
+    """Answers requests. ``authenticated`` is True, False for wrong credentials, None for none."""
+
+    def __init__(self, store: Store, kinds: Kinds, writer: Writer, subresources: Subresources, address: str) -> None:
+        self._store = store
+        self._kinds = kinds
+        self._writer = writer
+        self._subresources = subresources
+        self._reader = Reader(store)
+        self._address = address
+        self._documents: dict[str, tuple[int, bytes]] = {}
+        self.is_admin = lambda token: False
+
+    async def handle(self, request: Request, *, authenticated: bool | None = True) -> Response:
+        """The answer; a refusal is one too."""
+        try:
+            if authenticated is False:
+                raise status.unauthorized()
+            path = request.path.split("?")[0]
+            if authenticated is None and not path.startswith(_OPEN):
+                raise _anonymous(request)
+            return await self._route(request, path)
+        except status.StatusError as refused:
+            body = orjson.dumps(refused.status, option=orjson.OPT_APPEND_NEWLINE)
+            headers = {}
+            seconds = (refused.status.get("details") or {}).get("retryAfterSeconds")
+            if seconds:
+                headers["Retry-After"] = str(seconds)
+            return Response(refused.code, body, headers=headers)
+        except StoreError as exc:
+            refused = status.refusal(507 if False else 500, f"Internal error occurred: {exc}")
+            return Response(refused.code, orjson.dumps(refused.status))
+
+    async def _route(self, request: Request, path: str) -> Response:
+        if path.startswith(_HEALTH):
+            return self._health(request, path)
+        target = parse_target(path)
+        if target is None:
+            return self._document(request, path)
+        kind = self._kinds.find(target.group, target.version, target.plural)
+        if kind is None:
+            if not self._kinds.has_group_version(target.group, target.version):
+                return _plain_404()
+            raise status.path_not_found()
+        if kind.type.namespaced and not target.namespace and target.name:
+            raise status.path_not_found()
+        if target.subresource:
+            return await self._below(kind, target, request)
+        if not kind.type.stored:
+            return self._review(kind, request)
+        if target.name:
+            return await self._item(kind, target, request)
+        return await self._collection(kind, target, request)
+
+    # ------------------------------------------------------------------------------------------------------ documents
+
+    def _health(self, request: Request, path: str) -> Response:
+        if path.strip("/").count("/") and not path.endswith(("/ping", "/etcd", "/poststarthook", "/log")):
+            return _plain_404()
+        if "verbose" in request.options:
+            return Response(200, f"[+]ping ok\n[+]store ok\n{path.strip('/')} check passed\n".encode(), "text/plain")
+        return Response(200, b"ok", "text/plain; charset=utf-8")
+
+    def _document(self, request: Request, path: str) -> Response:
+        """Discovery, OpenAPI, the version."""
+        parts = path.strip("/").split("/")
+        if request.method not in ("GET", "HEAD"):
+            if parts[0] in ("api", "apis", "version", "openapi"):
+                raise status.method_not_allowed()
+            return _plain_404()
+        types = self._kinds.types
+        if path in ("", "/"):
+            return _json({"paths": self._paths()})
+        if path == "/version":
+            return _json(VERSION)
+        if parts[0] == "openapi":
+            return self._openapi(request, parts)
+        wanted = negotiate(request.headers.get("accept", ""), forms=_AGGREGATED)
+        document: Object | None = None
+        if parts == ["api"]:
+            document = discovery.api_versions(self._address)
+            if wanted.kind:
+                document = discovery.aggregated(types, core=True)
+        elif parts == ["apis"]:
+            document = discovery.aggregated(types, core=False) if wanted.kind else discovery.group_list(types)
+        elif parts == ["api", "v1"]:
+            document = discovery.resource_list(types, "", "v1")
+        elif parts[0] == "apis" and len(parts) == 2:
+            groups = discovery.group_list(types)["groups"]
+            found = [group for group in groups if group["name"] == parts[1]]
+            document = {"kind": "APIGroup", "apiVersion": "v1"} | found[0] if found else None
+        elif parts[0] == "apis" and len(parts) == 3 and self._kinds.has_group_version(parts[1], parts[2]):
+            document = discovery.resource_list(types, parts[1], parts[2])
+        if document is None:
+            return _plain_404()
+        content_type = wanted.content_type
+        if wanted.kind and parts in (["api"], ["apis"]):
+            content_type += ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+        response = Response(200, encode(document, wanted), content_type)
+        if wanted.kind:
+            _tag(response, request)
+        response.headers["Vary"] = "Accept"
+        return response
+
+    def _paths(self) -> list[str]:
+        groups = {f"/apis/{type.group}" for type in self._kinds.types if type.group}
+        versions = {type.path for type in self._kinds.types}
+        others = {"/api", "/apis", "/healthz", "/livez", "/readyz", "/version", "/openapi/v2", "/openapi/v3"}
+        return sorted(groups | versions | others)
+
+    def _openapi(self, request: Request, parts: list[str]) -> Response:
+        accept = request.headers.get("accept", "")
+        if "protobuf" in accept and "json" not in accept and "*/*" not in accept:
+            raise status.not_acceptable(["application/json"])
+        name = "/".join(parts[1:])
+        cached = self._documents.get(name)
+        if cached is None or cached[0] != self._kinds.version:
+            document = self._openapi_document(parts[1:])
+            if document is None:
+                return _plain_404()
+            cached = self._documents[name] = (self._kinds.version, orjson.dumps(document))
+        response = Response(200, cached[1])
+        _tag(response, request)
+        response.headers["Vary"] = "Accept"
+        return response
+
+    def _openapi_document(self, parts: list[str]) -> Object | None:
+        types = self._kinds.types
+        if parts == ["v2"]:
+            return openapi.v2(types)
+        if parts == ["v3"]:
+            return openapi.v3_index(types)
+        if parts[:1] == ["v3"]:
+            path = "/" + "/".join(parts[1:])
+            chosen = [type for type in types if type.path == path]
+            return openapi.v3(chosen) if chosen else None
+        return None
+
+    # ------------------------------------------------------------------------------------------------------- objects
+
+    async def _collection(self, kind: Kind, target: Target, request: Request) -> Response:
+        method = request.method
+        wanted = negotiate(request.headers.get("accept", ""))
+        if method in ("GET", "HEAD"):
+            if request.flag("watch"):
+                return self._watch(kind, target, request, wanted)
+            objs, meta = self._reader.list(kind, target, request)
+            document = self._reader.shape_many(kind, objs, meta, wanted, request)
+            return Response(200, encode(document, wanted), wanted.content_type)
+        if kind.type.namespaced and not target.namespace and not (method == "DELETE"):
+            raise status.method_not_allowed()
+        if method == "POST":
+            options = _options(request, request.body)
+            new = await self._writer.create(kind, target, read_body(request), options)
+            return self._answer(201, kind, new, wanted, request, options)
+        if method == "DELETE":
+            return await self._delete_collection(kind, target, request, wanted)
+        if method in ("PUT", "PATCH") and kind.type.custom:
+            raise status.bad_request("name must be provided") if method == "PUT" else status.method_not_allowed()
+        raise status.method_not_allowed()
+
+    async def _item(self, kind: Kind, target: Target, request: Request) -> Response:
+        method = request.method
+        wanted = negotiate(request.headers.get("accept", ""))
+        if method in ("GET", "HEAD"):
+            if request.flag("watch"):
+                return self._watch(kind, target, request, wanted)
+            obj = self._writer.read(kind, target.namespace, target.name)
+            return self._answer(200, kind, obj, wanted, request, None)
+        if method == "PUT":
+            options = _options(request, request.body)
+            body = read_body(request)
+            exists = self._store.get(Key(kind.resource, target.namespace, target.name)) is not None
+            if not exists and kind.resource in CREATED_BY_PUT and isinstance(body, dict):
+                named = body | {"metadata": (body.get("metadata") or {}) | {"name": target.name}}
+                created = await self._writer.create(kind, target, named, options)
+                return self._answer(201, kind, created, wanted, request, options)
+            new = await self._writer.update(kind, target, body, options)
+            return self._answer(200, kind, new, wanted, request, options)
+        if method == "PATCH":
+            return await self._patch(kind, target, request, wanted)
+        if method == "DELETE":
+            return await self._delete(kind, target, request, wanted)
+        raise status.method_not_allowed()
+
+    async def _patch(self, kind: Kind, target: Target, request: Request, wanted: Wanted) -> Response:
+        form, patch, options = _read_patch(kind, request)
+        obj, created = await self._writer.patch(kind, target, form, patch, options)
+        return self._answer(201 if created else 200, kind, obj, wanted, request, options)
+
+    async def _delete(self, kind: Kind, target: Target, request: Request, wanted: Wanted) -> Response:
+        how, options = _read_delete(request)
+        obj, gone = await self._writer.delete(kind, target, how, options)
+        if gone and kind.resource not in RETURNED:
+            type, meta = kind.type, obj["metadata"]
+            details = {"name": meta["name"]} | ({"group": type.group} if type.group else {})
+            details |= {"kind": type.plural, "uid": meta["uid"]}
+            done = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+            return Response(200, encode(done, wanted), wanted.content_type, options.warnings)
+        return self._answer(200, kind, obj, wanted, request, options)
+
+    async def _delete_collection(self, kind: Kind, target: Target, request: Request, wanted: Wanted) -> Response:
+        if "deletecollection" not in kind.type.verbs:
+            raise status.method_not_allowed()
+        how, options = _read_delete(request)
+        selection = Selection.of(kind, target, request)
+        found = [o for o in self._store.list(kind.resource, target.namespace or None) if selection.matches(o)]
+        deleted: list[Object] = []
+        for obj in found:
+            meta = obj["metadata"]
+            one = Target(target.group, target.version, meta.get("namespace", ""), target.plural, meta["name"], "")
+            try:
+                result, _ = await self._writer.delete(kind, one, how, options)
+            except status.StatusError as refused:
+                if refused.code != 404:
+                    raise
+                continue
+            deleted.append(result)
+        meta = {"resourceVersion": str(self._store.version)}
+        document = self._reader.shape_many(kind, deleted, meta, wanted, request)
+        return Response(200, encode(document, wanted), wanted.content_type, options.warnings)
+
+    def _watch(self, kind: Kind, target: Target, request: Request, wanted: Wanted) -> Response:
+        lines = self._reader.watch(kind, target, request, wanted)
+        return Response(200, lines, wanted.content_type)
+
+    def _answer(
+        self, code: int, kind: Kind, obj: Object, wanted: Wanted, request: Request, options: Options | None
+    ) -> Response:
+        document = self._reader.shape_one(kind, obj, wanted, request)
+        warnings = list(options.warnings) if options else []
+        if kind.compiled is not None and kind.compiled.deprecation_warning:
+            warnings.append(kind.compiled.deprecation_warning)
+        return Response(code, encode(document, wanted), wanted.content_type, warnings)
+
+    # ---------------------------------------------------------------------------------------------------- below them
+
+    async def _below(self, kind: Kind, target: Target, request: Request) -> Response:
+        sub, method = target.subresource, request.method
+        if sub not in kind.type.subresources:
+            raise status.path_not_found()
+        wanted = negotiate(request.headers.get("accept", ""), forms=("Table", "PartialObjectMetadata"))
+        if sub == "scale":
+            return await self._scale(kind, target, request, wanted)
+        if sub == "log" and method == "GET":
+            return Response(200, self._subresources.log(kind, target, request), "text/plain")
+        if sub in ("binding", "eviction", "token") and method == "POST":
+            body, options = read_body(request), _options(request, request.body)
+            if not isinstance(body, dict):
+                raise status.bad_request("the body must be an object")
+            if sub == "binding":
+                answer = await self._subresources.bind(kind, target, body, options)
+            elif sub == "eviction":
+                answer = await self._subresources.evict(kind, target, body, options)
+            else:
+                answer = self._subresources.issue(kind, target, body)
+            return Response(201, encode(answer, wanted), wanted.content_type)
+        if sub in ("exec", "attach", "portforward"):
+            text = f"{sub} is not offered by this cluster: pods are processes of this machine, use its own tools"
+            raise status.refusal(403, text)
+        if sub in ("status", "finalize", "approval", "resize", "ephemeralcontainers"):
+            if method in ("GET", "HEAD"):
+                obj = self._writer.read(kind, target.namespace, target.name)
+                return self._answer(200, kind, obj, wanted, request, None)
+            if method == "PUT":
+                options = _options(request, request.body)
+                new = await self._writer.update(kind, target, read_body(request), options)
+                return self._answer(200, kind, new, wanted, request, options)
+            if method == "PATCH":
+                return await self._patch(kind, target, request, wanted)
+        if kind.type.custom:
+            verb = _VERBS.get(method, method.lower())
+            text = f'{verb} is not supported on resources of kind "{kind.type.group_resource}"'
+            raise status.refusal(405, text, {"group": kind.type.group, "kind": kind.type.plural})
+        raise status.method_not_allowed()
+
+    async def _scale(self, kind: Kind, target: Target, request: Request, wanted: Wanted) -> Response:
+        options = _options(request, request.body)
+        if request.method in ("GET", "HEAD"):
+            found = await self._subresources.scale(kind, target, None, options)
+        elif request.method == "PUT":
+            body = read_body(request)
+            if not isinstance(body, dict):
+                raise status.bad_request("the body must be a Scale")
+            found = await self._subresources.scale(kind, target, lambda _: body, options)
+        elif request.method == "PATCH":
+            form, patch, options = _read_patch(kind, request)
+            plain = "merge" if form in ("strategic", "apply") else form
+            found = await self._subresources.scale(
+                kind, target, lambda old: patch_object(kind, plain, old, patch), options
+            )
+        elif kind.type.custom:
+            verb = _VERBS.get(request.method, request.method.lower())
+            text = f'{verb} is not supported on resources of kind "{kind.type.group_resource}"'
+            raise status.refusal(405, text, {"group": kind.type.group, "kind": kind.type.plural})
+        else:
+            raise status.method_not_allowed()
+        return Response(200, encode(found, wanted), wanted.content_type, options.warnings)
+
+    def _review(self, kind: Kind, request: Request) -> Response:
+        wanted = negotiate(request.headers.get("accept", ""))
+        if request.method != "POST" or kind.type.kind == "Binding":
+            raise status.method_not_allowed()
+        body = read_body(request)
+        if not isinstance(body, dict):
+            raise status.bad_request("the body must be an object")
+        answer = self._subresources.review(kind, body, self.is_admin)
+        return Response(201, encode(answer, wanted), wanted.content_type)
+
+
+def _json(document: Any) -> Response:
+    return Response(200, orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _plain_404() -> Response:
+    return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
+
+
+def _tag(response: Response, request: Request) -> None:
+    """An ETag, and 304 for a client that has just this already."""
+    import hashlib
+
+    assert isinstance(response.body, bytes)
+    tag = f'"{hashlib.sha256(response.body).hexdigest().upper()[:64]}"'
+    response.headers["ETag"] = tag
+    response.headers["Cache-Control"] = "public"
+    if request.headers.get("if-none-match") == tag:
+        response.status, response.body = 304, b""
+
+
+def _anonymous(request: Request) -> status.StatusError:
+    """403 for a request without credentials."""
+    target = parse_target(request.path)
+    user = 'User "system:anonymous"'
+    verb = _VERBS.get(request.method, request.method.lower())
+    if target is None:
+        return status.refusal(403, f'forbidden: {user} cannot {verb} path "{request.path}"', {})
+    if verb == "get" and not target.name:
+        verb = "watch" if request.flag("watch") else "list"
+    where = f' in the namespace "{target.namespace}"' if target.namespace else " at the cluster scope"
+    plural = f"{target.plural}/{target.subresource}" if target.subresource else target.plural
+    text = f'{user} cannot {verb} resource "{plural}" in API group "{target.group}"{where}'
+    qualified = f"{target.plural}.{target.group}" if target.group else target.plural
+    head = f'{qualified} "{target.name}" is forbidden' if target.name else f"{qualified} is forbidden"
+    details = {"name": target.name} if target.name else {}
+    details |= {"group": target.group} if target.group else {}
+    return status.refusal(403, f"{head}: {text}", details | {"kind": target.plural})
+
+
+def _options(request: Request, body: bytes, *, force: bool = False) -> Options:
+    """How a write is to be done. Raises StatusError (422)."""
+    kind = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}.get(
+        request.method, "DeleteOptions"
+    )
+    dry_run = request.options.get("dryRun", [])
+    problems: list[tuple[str, str, str]] = []
+    if any(value not in ("All",) for value in dry_run):
+        shown = orjson.dumps(dry_run).decode()
+        text = f'Unsupported value: {shown}: supported values: "All"'
+        problems.append(("dryRun", "FieldValueNotSupported", text))
+    validation = request.option("fieldValidation") or "Warn"
+    if validation not in ("Ignore", "Warn", "Strict"):
+        text = f'Unsupported value: "{validation}": supported values: "", "Ignore", "Strict", "Warn"'
+        problems.append(("fieldValidation", "FieldValueNotSupported", text))
+    manager = request.option("fieldManager")
+    if len(manager) > 128:
+        problems.append(("fieldManager", "FieldValueTooLong", "Too long: may not be more than 128 bytes"))
+    if problems:
+        causes = [{"reason": reason, "message": text, "field": field} for field, reason, text in problems]
+        details = {"group": "meta.k8s.io", "kind": kind, "causes": causes}
+        texts = [f"{field}: {text}" for field, _, text in problems]
+        joined = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+        raise status.refusal(422, f'{kind}.meta.k8s.io "" is invalid: {joined}', details)
+    if not manager:
+        manager = request.headers.get("user-agent", "").split("/")[0][:128] or "unknown"
+    options = Options(manager, bool(dry_run), validation, force)
+    if (
+        validation != "Ignore"
+        and body
+        and "json" in (media_type(request) or "json")
+        and "patch" not in media_type(request)
+    ):
+        try:
+            options.duplicates = duplicate_fields(body)
+        except ValueError:
+            options.duplicates = []  # not JSON: the reader of the body says so
+    return options
+
+
+def _read_patch(kind: Kind, request: Request) -> tuple[str, Any, Options]:
+    """(form, patch, options) of a PATCH. Raises StatusError."""
+    form = PATCHES.get(media_type(request))
+    accepted = list(PATCHES) if not kind.type.custom else [m for m, f in PATCHES.items() if f != "strategic"]
+    if form is None or (form == "strategic" and kind.type.custom):
+        raise status.unsupported_media_type(accepted)
+    force = request.options.get("force")
+    if form == "apply" and not request.option("fieldManager"):
+        cause = {"reason": "FieldValueRequired", "message": "Required value: is required for apply patch",
+                 "field": "fieldManager"}  # fmt: skip
+        details = {"group": "meta.k8s.io", "kind": "PatchOptions", "causes": [cause]}
+        text = 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
+        raise status.refusal(422, text, details)
+    if force is not None and form != "apply":
+        cause = {"reason": "FieldValueForbidden", "message": "Forbidden: may not be specified for non-apply patch",
+                 "field": "force"}  # fmt: skip
+        details = {"group": "meta.k8s.io", "kind": "PatchOptions", "causes": [cause]}
+        text = 'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch'
+        raise status.refusal(422, text, details)
+    options = _options(request, request.body, force=request.flag("force"))
+    patch = parse(request.body, is_yaml=form == "apply")
+    if form != "json" and not isinstance(patch, dict):
+        raise status.bad_request("the patch must be an object")
+    return form, patch, options
+
+
+def _read_delete(request: Request) -> tuple[Object, Options]:
+    """(DeleteOptions, options) of a DELETE, from its body and its query. Raises StatusError."""
+    how: Object = {}
+    if request.body.strip():
+        found = read_body(request)
+        if not isinstance(found, dict):
+            raise status.bad_request("the body of a delete must be DeleteOptions")
+        how = {key: value for key, value in found.items() if key not in ("apiVersion", "kind")}
+    if request.option("gracePeriodSeconds"):
+        how.setdefault("gracePeriodSeconds", int(request.option("gracePeriodSeconds")))
+    if request.option("propagationPolicy"):
+        how.setdefault("propagationPolicy", request.option("propagationPolicy"))
+    if "orphanDependents" in request.options:
+        how.setdefault("orphanDependents", request.flag("orphanDependents"))
+    problems: list[tuple[str, str, str]] = []
+    policy = how.get("propagationPolicy")
+    if policy is not None and how.get("orphanDependents") is not None:
+        text = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
+        problems.append(("propagationPolicy", "FieldValueInvalid", text))
+    elif policy not in (None, "Background", "Foreground", "Orphan"):
+        text = f'Unsupported value: "{policy}": supported values: "Background", "Foreground", "Orphan", "nil"'
+        problems.append(("propagationPolicy", "FieldValueNotSupported", text))
+    if problems:
+        causes = [{"reason": reason, "message": text, "field": field} for field, reason, text in problems]
+        details = {"group": "meta.k8s.io", "kind": "DeleteOptions", "causes": causes}
+        text = ", ".join(f"{field}: {text}" for field, _, text in problems)
+        raise status.refusal(422, f'DeleteOptions.meta.k8s.io "" is invalid: {text}', details)
+    options = _options(request, b"")
+    if how.get("dryRun"):
+        options.dry_run = True
+    return how, options
+
+
+Lines = AsyncIterator[bytes]

@@ -1,0 +1,229 @@
+"""What a request asks, apart from any HTTP library: its path as a target, its options, its body, its answer's form."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import orjson
+import yaml
+
+from kaito.local.apiserver import status
+
+Object = dict[str, Any]
+BODY_LIMIT = 3 * 1024 * 1024
+JSON, YAML = "application/json", "application/yaml"
+_PROTOBUF = "application/vnd.kubernetes.protobuf"
+PATCHES = {
+    "application/json-patch+json": "json",
+    "application/merge-patch+json": "merge",
+    "application/strategic-merge-patch+json": "strategic",
+    "application/apply-patch+yaml": "apply",
+}
+
+
+@dataclass
+class Request:
+    """One request. ``path`` is still quoted; header names are lower case."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    options: dict[str, list[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.options = {}
+        for key, value in parse_qsl(self.query, keep_blank_values=True):
+            self.options.setdefault(key, []).append(value)
+
+    def option(self, name: str, default: str = "") -> str:
+        return self.options.get(name, [default])[0]
+
+    def flag(self, name: str) -> bool:
+        """A boolean option, as Go's parser reads it: present and not "false" or "0" is true."""
+        return name in self.options and self.option(name).lower() not in ("false", "0", "f")
+
+
+@dataclass
+class Response:
+    """One answer; the body is whole, or comes in chunks."""
+
+    status: int
+    body: bytes | AsyncIterator[bytes]
+    content_type: str = JSON
+    warnings: list[str] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The place in the API that a path names."""
+
+    group: str
+    version: str
+    namespace: str
+    plural: str
+    name: str
+    subresource: str
+    rest: str = ""
+
+
+def parse_target(path: str) -> Target | None:
+    """The target of a resource path; None for any other path."""
+    parts = [unquote(part) for part in path.split("/")[1:]]
+    if parts and parts[-1] == "" and len(parts) < 7:
+        parts.pop()
+    if len(parts) >= 3 and parts[0] == "api":
+        group, version, parts = "", parts[1], parts[2:]
+    elif len(parts) >= 4 and parts[0] == "apis":
+        group, version, parts = parts[1], parts[2], parts[3:]
+    else:
+        return None
+    namespace = ""
+    if parts[0] == "namespaces" and len(parts) >= 3 and (group or parts[2] not in ("status", "finalize")):
+        namespace, parts = parts[1], parts[2:]
+    plural, name, subresource = (*parts[:3], "", "")[:3]
+    if parts[0] == "namespaces" and not group and len(parts) == 2:
+        namespace = ""
+    return Target(group, version, namespace, plural, name, subresource, "/".join(parts[3:]))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The form in which the client wants the answer."""
+
+    kind: str = ""  # "", Table, PartialObjectMetadata, PartialObjectMetadataList, APIGroupDiscoveryList
+    yaml: bool = False
+
+    @property
+    def content_type(self) -> str:
+        return YAML if self.yaml else JSON
+
+
+_FORMS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
+
+
+def negotiate(accept: str, *, forms: tuple[str, ...] = _FORMS) -> Wanted:
+    """The first form in an Accept header that this server can give. Raises StatusError (406)."""
+    if not accept.strip():
+        return Wanted()
+    for item in accept.split(","):
+        media, *parameters = [part.strip() for part in item.split(";")]
+        given = dict(part.split("=", 1) for part in parameters if "=" in part)
+        if media not in (JSON, YAML, "*/*", "application/*", "text/yaml"):
+            continue
+        form = given.get("as", "")
+        if form and (form not in forms or not _known_form(form, given)):
+            continue
+        return Wanted(form, media == YAML)
+    raise status.not_acceptable([JSON, YAML, _PROTOBUF])
+
+
+def _known_form(form: str, given: Mapping[str, str]) -> bool:
+    if form == "APIGroupDiscoveryList":
+        return (given.get("g"), given.get("v")) == ("apidiscovery.k8s.io", "v2")
+    return (given.get("g"), given.get("v")) == ("meta.k8s.io", "v1")
+
+
+class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """YAML whose dates stay text, as in JSON."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+    for first, found in _Loader.yaml_implicit_resolvers.items()
+}
+
+
+def media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+def read_body(request: Request, *, limit: int = BODY_LIMIT) -> Any:
+    """The decoded body of a create or an update. Raises StatusError (400, 413, 415)."""
+    if len(request.body) > limit:
+        raise status.StatusError.of(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}", {})
+    media = media_type(request) or JSON
+    if media not in (JSON, YAML, "text/yaml", "*/*"):
+        raise status.unsupported_media_type([JSON, YAML, _PROTOBUF])
+    return parse(request.body, is_yaml="yaml" in media)
+
+
+def parse(raw: bytes, *, is_yaml: bool = False) -> Any:
+    """JSON or YAML. Raises StatusError (400)."""
+    try:
+        if not is_yaml:
+            return orjson.loads(raw)
+    except orjson.JSONDecodeError as exc:
+        raise status.bad_request(f"couldn't get version/kind; json parse error: {_go_words(raw, exc)}") from exc
+    try:
+        return yaml.load(raw, Loader=_Loader)
+    except yaml.YAMLError as exc:
+        text = " ".join(str(exc).split())
+        raise status.bad_request(f"error converting YAML to JSON: yaml: {text}") from exc
+
+
+def _go_words(raw: bytes, exc: orjson.JSONDecodeError) -> str:
+    """orjson's complaint in the words of Go's decoder, where they are easy to tell."""
+    if not raw.strip() or exc.pos >= len(exc.doc.rstrip()):
+        return "unexpected end of JSON input"
+    char = exc.doc[exc.pos]
+    if exc.doc[: exc.pos].strip() == "":
+        return f"invalid character '{char}' looking for beginning of value"
+    return f"invalid character '{char}' looking for beginning of object key string" if char in "}'" else (
+        f"invalid character '{char}' in the JSON text at offset {exc.pos}")  # fmt: skip
+
+
+def duplicate_fields(raw: bytes) -> list[str]:
+    """Paths of keys that a JSON object holds twice: a strict request is refused for them."""
+    if not _might_repeat(raw):
+        return []
+    import json
+
+    found: list[str] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> Object:
+        result: Object = {}
+        for key, value in items:
+            if key in result:
+                found.append(key)
+            result[key] = value
+        return result
+
+    tree = json.loads(raw, object_pairs_hook=pairs)
+    return [_path_of(tree, key) for key in found]
+
+
+def _might_repeat(raw: bytes) -> bool:
+    """Cheap: a doubled key makes the re-encoded text shorter in colons."""
+    keys = len(re.findall(rb'"(?:[^"\\]|\\.)*"\s*:', raw))
+    return keys != _count_keys(orjson.loads(raw))
+
+
+def _count_keys(value: Any) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(map(_count_keys, value.values()))
+    return sum(map(_count_keys, value)) if isinstance(value, list) else 0
+
+
+def _path_of(tree: Any, key: str, path: str = "") -> str:
+    """The path of the first object that holds ``key``."""
+    if isinstance(tree, dict):
+        if key in tree:
+            return f"{path}.{key}" if path else key
+        children = [(f"{path}.{name}" if path else name, child) for name, child in tree.items()]
+    elif isinstance(tree, list):
+        children = [(f"{path}[{index}]", child) for index, child in enumerate(tree)]
+    else:
+        return ""
+    return next((found for where, child in children if (found := _path_of(child, key, where))), "")
+
+
+def encode(value: Any, wanted: Wanted) -> bytes:
+    """An answer's bytes."""
+    if wanted.yaml:
+        return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).encode()
+    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
