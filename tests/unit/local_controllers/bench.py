@@ -48,6 +48,14 @@ class Bench:
         faults = [one for one in answers if not isinstance(one, asyncio.CancelledError)]
         assert faults == [], faults
 
+    async def restart(self, *, after: int | None = None) -> None:
+        """Stop the controllers and start them anew; with ``after``, stop them again behind so many writes."""
+        self.plane.writes_left = 0
+        await self.stop()
+        self.plane.writes_left = after
+        await self.start()
+        self.plane.writes_left = None
+
     async def quiet(self, seconds: float = 30.0) -> None:
         """Let everything happen that happens within ``seconds``."""
         await asyncio.sleep(seconds)

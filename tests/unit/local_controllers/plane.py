@@ -54,6 +54,8 @@ class Plane:
         self.requests: list[tuple[str, str]] = []
         self.refuse: dict[tuple[str, str], Refused] = {}
         """What the next requests of a method on a plural are answered."""
+        self.writes_left: int | None = None
+        """After so many writes none is answered any more."""
         self.pod_history: list[str] = []
 
     async def close(self) -> None:
@@ -83,6 +85,9 @@ class Plane:
                 return _answer(200, document)
             where = self._where(path)
             if method != "GET":
+                if self.writes_left == 0:
+                    raise Refused(503, "ServiceUnavailable", "away")
+                self.writes_left = self.writes_left and self.writes_left - 1
                 self.requests.append((method, path))
                 if (method, where.type.plural) in self.refuse:
                     raise self.refuse[method, where.type.plural]

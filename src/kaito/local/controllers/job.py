@@ -10,13 +10,14 @@ from kaito.kube.resources import JOBS, PODS
 from kaito.local.controllers import indexes, job_state, podstate
 from kaito.local.controllers.cluster import Add, Cluster, in_batches
 from kaito.local.controllers.job_state import FINALIZER, Tally
+from kaito.local.controllers.ownership import controller_of
 from kaito.local.controllers.pods import pod_from_template
 
 ENV = "JOB_COMPLETION_INDEX"
 
 
 class Jobs:
-    """Reconciles one Job at a time."""
+    """Reconciles one Job at a time, or (its key has no name) the pods of a namespace whose Job is gone."""
 
     name = "job"
 
@@ -27,10 +28,28 @@ class Jobs:
         self._cluster.on_change(JOBS, add)
         self._cluster.on_owned(PODS, JOBS, add)
 
+        jobs = self._cluster.informer(JOBS)
+
+        def sweep(old: Object | None, new: Object | None) -> None:
+            if old is not None and new is None:
+                add((old["metadata"]["namespace"], ""))
+
+        def stray(old: Object | None, new: Object | None) -> None:
+            if new is None or FINALIZER not in (new["metadata"].get("finalizers") or ()):
+                return
+            ref = controller_of(new)
+            job = jobs.store.get(new["metadata"]["namespace"], ref["name"]) if ref is not None else None
+            if ref is None or job is None or job["metadata"]["uid"] != ref["uid"]:
+                add((new["metadata"]["namespace"], ""))
+
+        jobs.add_handler(sweep)
+        self._cluster.informer(PODS).add_handler(stray)
+
     async def reconcile(self, key: Key) -> float | None:
         cluster = self._cluster
         job = cluster.get(JOBS, key)
         if job is None:
+            await self._let_go(self._strays(key[0]))
             return None
         if podstate.is_terminating(job):
             await self._let_go(cluster.owned(PODS, job))
@@ -44,8 +63,10 @@ class Jobs:
         now = cluster.clock()
         decided = job_state.verdict(job) or self._decide(job, counted, active, now)
         wait: float | None = None
-        if decided or job["spec"].get("suspend"):
+        if decided:
             await self._delete_all(job, active)
+        elif job["spec"].get("suspend"):
+            await self._dismiss(job, active)
         else:
             wait = await self._steer(job, counted, active)
         job = await self._record(job, counted, decided)
@@ -53,6 +74,12 @@ class Jobs:
             # The ends are recorded: their finalizers may go, and the next look takes them into the count.
             await self._let_go([pod for pod in cluster.owned(PODS, job) if self._is_recorded(pod, counted)])
         return _soonest(wait, self._deadline(job, now))
+
+    def _strays(self, namespace: str) -> list[Object]:
+        """Pods whose end no Job counts any more."""
+        uids = {job["metadata"]["uid"] for job in self._cluster.all(JOBS, namespace)}
+        pods = self._cluster.all(PODS, namespace)
+        return [pod for pod in pods if (controller_of(pod) or {}).get("uid") not in uids]
 
     # Steps.
 
@@ -71,7 +98,7 @@ class Jobs:
     async def _steer(self, job: Object, counted: Tally, active: list[Object]) -> float | None:
         """Create what is missing and delete what is too much; returns the wait of a back-off."""
         surplus = job_state.excess(job, counted, active)
-        await self._delete_all(job, surplus)
+        await self._dismiss(job, surplus)
         gone = {pod["metadata"]["uid"] for pod in surplus}
         left = [pod for pod in active if pod["metadata"]["uid"] not in gone]
         wanted = job_state.missing(job, counted, left)
@@ -91,6 +118,11 @@ class Jobs:
             await self._cluster.event(job, "FailedCreate", f"Error creating: {exc.message}", warning=True)
             raise
         await self._cluster.event(job, "SuccessfulCreate", f"Created pod: {made['metadata']['name']}")
+
+    async def _dismiss(self, job: Object, pods: list[Object]) -> None:
+        """Delete pods that did nothing wrong: unmarked first, so that their end counts as no failure."""
+        await self._let_go(pods)
+        await self._delete_all(job, pods)
 
     async def _delete_all(self, job: Object, pods: list[Object]) -> None:
         for pod in pods:
