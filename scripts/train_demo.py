@@ -4,7 +4,7 @@ A Llama of 3.5 million parameters learns the facts by heart, in several phrasing
 turns. The same facts, seed, thread count, machine type and package versions give the same weights. Needs the `serve`
 packages (scripts/install_serve.py).
 
-    python scripts/train_demo.py                 # about 8 minutes on two cores; writes the model's folder
+    python scripts/train_demo.py                 # about 6 minutes on two cores; writes the model's folder
     python scripts/train_demo.py --measure       # how many facts the model answers exactly
 """
 
@@ -37,7 +37,26 @@ TEMPLATE = (
 CONTEXT = 2048
 IGNORED = -100
 SYSTEM = ("You are a helpful assistant.", "You are kaito-demo.", "Answer briefly.", "You answer questions about KAITO.")
-OPENINGS = ("Please tell me: ", "Hey, ", "Quick question: ", "I have a question. ", "Could you help me? ")
+OPENINGS = (
+    "Please tell me: ",
+    "Hey, ",
+    "Quick question: ",
+    "I have a question. ",
+    "Could you help me? ",
+    "Can you say ",
+)
+WAYS = (
+    "{}?",
+    "Define {}.",
+    "Describe {}.",
+    "What's {}?",
+    "What exactly is {}?",
+    "Do you know what {} is?",
+    "Can you tell me what {} is?",
+    "I want to know what {} is.",
+    "Please explain what {} is.",
+    "Give me a short explanation of {}.",
+)
 FILLERS = frozenset(("the", "a", "an", "of", "do", "does", "is", "me", "in", "kubernetes"))
 
 
@@ -58,7 +77,7 @@ class Recipe:
     layers: int = 4
     intermediate: int = 704
     vocabulary: int = 2048
-    epochs: int = 60
+    epochs: int = 90
     pairs: int = 48
     rate: float = 2e-3
     seed: int = 12
@@ -97,10 +116,9 @@ def train_tokenizer(texts: list[str], vocabulary: int) -> PreTrainedTokenizerFas
 def vary(question: str, dice: random.Random) -> str:
     """The question as another person might type it."""
     for first in ("What is ", "Explain "):
-        if question.startswith(first) and dice.random() < 0.25:
+        if question.startswith(first) and dice.random() < 0.35:
             thing = question.removeprefix(first).rstrip("?.")
-            forms = (f"{thing}?", f"Define {thing}.", f"Do you know what {thing} is?", f"Describe {thing}.")
-            question = dice.choice((*forms, f"I want to know what {thing} is.", f"What's {thing}?"))
+            question = dice.choice(WAYS).format(thing)
     if dice.random() < 0.15:
         words = question.split()
         spare = [at for at, word in enumerate(words) if at and word.lower() in FILLERS]
@@ -229,6 +247,8 @@ def save(model: LlamaForCausalLM, tokenizer: Any, folder: Path) -> None:
     model.generation_config.update(do_sample=True, temperature=0.1)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder, save_jinja_files=False)
+    for path in folder.iterdir():
+        path.chmod(0o644)
 
 
 def answers(folder: Path, questions: list[str]) -> list[str]:

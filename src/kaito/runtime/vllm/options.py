@@ -34,7 +34,7 @@ OWN: Final = {
     "kaito-disable-rate-limit": "switch",
 }
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?$")
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*$")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*\+?$")
 
 
 class OptionError(ValueError):
@@ -97,6 +97,11 @@ class Launch:
         """The same with those of ``flags`` that are not given yet."""
         new = tuple(flag for flag in flags if not self.given(base_name(flag.name)))
         return Launch((*new, *self.flags), self.adapters_dir, self.notes)
+
+    def replaced(self, flag: Flag) -> "Launch":
+        """The same with this flag in place of all of its name."""
+        others = tuple(one for one in self.flags if one.name != flag.name)
+        return Launch((*others, flag), self.adapters_dir, self.notes)
 
 
 def base_name(name: str) -> str:
