@@ -119,6 +119,8 @@ class Reader:
             meta["continue"] = self._remember(objs, version, start + limit, token)
             if selection.everything:
                 meta["remainingItemCount"] = len(objs) - start - limit
+        elif kind.type.custom:
+            meta["continue"] = ""
         return [kind.out(obj) for obj in page], meta
 
     def _checked_version(self, request: Request) -> int:

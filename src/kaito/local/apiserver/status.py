@@ -40,7 +40,7 @@ class StatusError(Exception):
         status["message"] = message
         if reason:
             status["reason"] = reason
-        if details:
+        if details is not None:
             status["details"] = details
         status["code"] = code
         return StatusError(status)
@@ -118,7 +118,7 @@ def unsupported_media_type(accepted: list[str]) -> StatusError:
 
 def not_acceptable(accepted: list[str]) -> StatusError:
     kinds = ", ".join(accepted)
-    return refusal(406, f"only the following media types are accepted: {kinds}")
+    return refusal(406, f"only the following media types are accepted: {kinds}", {})
 
 
 def expired(message: str) -> StatusError:

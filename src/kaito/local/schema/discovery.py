@@ -10,6 +10,7 @@ from kaito.local.schema.registry import Type
 
 Document = dict[str, Any]
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
+_CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 _STAGES = {None: 2, "beta": 1, "alpha": 0}
 
 
@@ -57,7 +58,8 @@ def resource_list(types: Iterable[Type], group: str, version: str) -> Document:
             resources.append(_resource(type))
             resources += [_subresource(type, name) for name in type.subresources]
     group_version = f"{group}/{version}" if group else version
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources}
+    head = {"kind": "APIResourceList", "groupVersion": group_version, "resources": resources}
+    return {**head, "apiVersion": "v1"} if group else head
 
 
 def _resource(type: Type) -> Document:
@@ -66,13 +68,22 @@ def _resource(type: Type) -> Document:
         "singularName": type.singular,
         "namespaced": type.namespaced,
         "kind": type.kind,
-        "verbs": list(type.verbs),
+        "verbs": _verbs(type),
     }
     if type.short_names:
         entry["shortNames"] = list(type.short_names)
     if type.categories:
         entry["categories"] = list(type.categories)
     return entry
+
+
+def _verbs(type: Type) -> list[str]:
+    """In the order in which a real server names them."""
+    if type.custom:
+        return [verb for verb in _CUSTOM_VERBS if verb in type.verbs]
+    if type.kind == "Namespace":
+        return [verb for verb in type.verbs if verb != "deletecollection"]
+    return list(type.verbs)
 
 
 def _subresource_verbs(name: str) -> list[str]:
@@ -146,7 +157,7 @@ def _aggregated(type: Type) -> Document:
         "responseKind": _kind(type.group, type.version, type.kind),
         "scope": "Namespaced" if type.namespaced else "Cluster",
         "singularResource": type.singular,
-        "verbs": list(type.verbs),
+        "verbs": _verbs(type),
     }
     if type.short_names:
         entry["shortNames"] = list(type.short_names)

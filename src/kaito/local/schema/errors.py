@@ -82,7 +82,9 @@ def invalid_status(group: str, kind: str, name: str, errors: list[FieldError]) -
     texts = list(dict.fromkeys(str(error) for error in errors))
     joined = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     qualified = f"{kind}.{group}" if group else kind
-    details: dict[str, Any] = {"name": name, "kind": kind, "causes": [error.cause() for error in errors]}
+    details: dict[str, Any] = {"kind": kind, "causes": [error.cause() for error in errors]}
+    if name:
+        details["name"] = name
     if group:
         details["group"] = group
     return {
