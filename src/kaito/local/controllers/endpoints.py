@@ -210,11 +210,18 @@ def slices(service: Object, places: list[Place]) -> list[Object]:
 
 
 def endpoints(service: Object, places: list[Place]) -> Object:
-    """The Endpoints object: the older form of the same, without terminating pods, at most 1,000 addresses."""
+    """The Endpoints object: the older form of the same, at most 1,000 addresses.
+
+    Without terminating pods, unless the Service wants all that have an address.
+    """
     meta = service["metadata"]
     subsets = []
-    staying = [one for one in places if not one.endpoint["conditions"]["terminating"]]
+    anyway = bool(service["spec"].get("publishNotReadyAddresses"))
+    staying = [one for one in places if anyway or not one.endpoint["conditions"]["terminating"]]
     for ports, group in _grouped(staying[:MAX_ADDRESSES]):
+        if not ports and service["spec"].get("ports"):
+            # A subset without ports would mean every port; these pods have none that is asked for.
+            continue
         ready = [_address(one.endpoint) for one in group if one.endpoint["conditions"]["ready"]]
         waiting = [_address(one.endpoint) for one in group if not one.endpoint["conditions"]["ready"]]
         subset: Object = {"addresses": ready} if ready else {}

@@ -7,7 +7,7 @@ from kaito.kube import errors
 from kaito.kube.client import Object
 from kaito.kube.informer import Key
 from kaito.kube.resources import JOBS, PODS
-from kaito.local.controllers import indexes, job_state, podstate
+from kaito.local.controllers import indexes, job_policy, job_state, podstate
 from kaito.local.controllers.cluster import Add, Cluster, in_batches
 from kaito.local.controllers.job_state import FINALIZER, Tally
 from kaito.local.controllers.ownership import controller_of
@@ -70,9 +70,8 @@ class Jobs:
         else:
             wait = await self._steer(job, counted, active)
         job = await self._record(job, counted, decided)
-        if counted.noted or self._held(job, counted):
-            # The ends are recorded: their finalizers may go, and the next look takes them into the count.
-            await self._let_go([pod for pod in cluster.owned(PODS, job) if self._is_recorded(pod, counted)])
+        # The ends are recorded: their finalizers may go, and the next look takes them into the count.
+        await self._let_go([pod for pod in cluster.owned(PODS, job) if self._is_recorded(pod, counted)])
         return _soonest(wait, self._deadline(job, now))
 
     def _strays(self, namespace: str) -> list[Object]:
@@ -100,18 +99,29 @@ class Jobs:
         surplus = job_state.excess(job, counted, active)
         await self._dismiss(job, surplus)
         gone = {pod["metadata"]["uid"] for pod in surplus}
+        pods = self._cluster.owned(PODS, job)
         left = [pod for pod in active if pod["metadata"]["uid"] not in gone]
+        if job["spec"].get("podReplacementPolicy") == "Failed":
+            # A pod on its way out keeps its place until it has ended.
+            left += [pod for pod in pods if podstate.is_terminating(pod) and job_state.ended(pod) is None]
         wanted = job_state.missing(job, counted, left)
-        if not wanted:
-            return None
-        wait = job_state.retry_delay(counted, self._cluster.owned(PODS, job), self._cluster.clock())
-        if wait > 0:
-            return wait
-        await in_batches([partial(self._create, job, index) for index in wanted])
-        return None
+        waits = {index: self._delay(job, counted, pods, index) for index in set(wanted)}
+        await in_batches([partial(self._create, job, pods, index) for index in wanted if waits[index] <= 0])
+        return min((wait for wait in waits.values() if wait > 0), default=None)
 
-    async def _create(self, job: Object, index: int | None) -> None:
+    def _delay(self, job: Object, counted: Tally, pods: list[Object], index: int | None) -> float:
+        """Seconds until a pod may be made; failures of other indexes do not hold up one that has its own tries."""
+        if index is not None and job_policy.is_per_index(job):
+            pods = [pod for pod in pods if job_state.index_of(pod) == index]
+        counting = [pod for pod in pods if pod["metadata"]["uid"] not in counted.ignored]
+        return job_state.retry_delay(counting, self._cluster.clock())
+
+    async def _create(self, job: Object, pods: list[Object], index: int | None) -> None:
         pod = _job_pod(job, index)
+        if index is not None and job_policy.is_per_index(job):
+            before = [pod for pod in pods if job_state.index_of(pod) == index and job_state.ended(pod) == "Failed"]
+            tries = max((job_policy.failures_of(job, one) for one in before), default=0)
+            pod["metadata"]["annotations"][job_policy.FAILURES] = str(tries)
         try:
             made = await self._cluster.create(PODS, pod)
         except errors.ApiError as exc:
@@ -131,11 +141,7 @@ class Jobs:
 
     def _is_recorded(self, pod: Object, counted: Tally) -> bool:
         end = job_state.ended(pod)
-        return pod["metadata"]["uid"] in counted.noted or end == "Succeeded"
-
-    def _held(self, job: Object, counted: Tally) -> bool:
-        """Whether a pod of an Indexed Job ended and still has its finalizer: its index is the record."""
-        return any(self._is_recorded(pod, counted) for pod in self._cluster.owned(PODS, job))
+        return pod["metadata"]["uid"] in counted.noted | counted.ignored or end == "Succeeded"
 
     async def _let_go(self, pods: list[Object]) -> None:
         for pod in pods:
@@ -187,6 +193,8 @@ class Jobs:
                     status["completionTime"] = final["lastTransitionTime"]
         if conditions:
             status["conditions"] = conditions
+        if job_policy.is_per_index(job):
+            status["failedIndexes"] = indexes.show(counted.failed_indexes)
         job = await cluster.write_status(JOBS, job, status)
         if final is not None:
             good = final["type"] == "Complete"

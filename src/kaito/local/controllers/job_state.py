@@ -8,7 +8,7 @@ the pod.
 from dataclasses import dataclass, field
 
 from kaito.kube.client import Object
-from kaito.local.controllers import indexes
+from kaito.local.controllers import indexes, job_policy
 from kaito.local.controllers.podstate import condition, is_ready, is_terminating, phase, restarts, seconds
 
 FINALIZER = "batch.kubernetes.io/job-tracking"
@@ -18,13 +18,19 @@ BACKOFF_BASE, BACKOFF_MAX = 10.0, 600.0
 
 @dataclass
 class Tally:
-    """The counts so far; ``noted`` are ends that are recorded but whose finalizers may still be there."""
+    """The counts so far; ``noted`` are ends that are recorded but whose finalizers may still be there.
+
+    ``ignored`` are pods whose failure a rule of the Job overlooks; ``fatal`` says why one of them ends the Job.
+    """
 
     succeeded: int
     failed: int
     completed: set[int]
     noted_succeeded: list[str] = field(default_factory=list)
     noted_failed: list[str] = field(default_factory=list)
+    failed_indexes: set[int] = field(default_factory=set)
+    ignored: set[str] = field(default_factory=set)
+    fatal: str = ""
 
     @property
     def noted(self) -> set[str]:
@@ -80,6 +86,7 @@ def tally(job: Object, pods: list[Object]) -> Tally:
         indexes.parse(status.get("completedIndexes", "")),
         list(uncounted.get("succeeded") or ()),
         list(uncounted.get("failed") or ()),
+        indexes.parse(status.get("failedIndexes") or ""),
     )
     held = {pod["metadata"]["uid"] for pod in pods if FINALIZER in (pod["metadata"].get("finalizers") or ())}
     # Whose finalizer is gone is counted for good.
@@ -89,11 +96,14 @@ def tally(job: Object, pods: list[Object]) -> Tally:
     counted.noted_failed = [uid for uid in counted.noted_failed if uid in held]
     for pod in sorted(pods, key=lambda pod: pod["metadata"]["name"]):
         uid, end = pod["metadata"]["uid"], ended(pod)
+        if end == "Failed" and job_policy.judge(job, pod)[0] == "Ignore":
+            counted.ignored.add(uid)
+            continue
         if end is None or uid not in held or uid in counted.noted:
             continue
         index = index_of(pod)
         if end == "Failed":
-            counted.noted_failed.append(uid)
+            _failed(job, counted, pod)
         elif not is_indexed(job):
             counted.noted_succeeded.append(uid)
         elif index is not None and index < job["spec"]["completions"]:
@@ -103,9 +113,21 @@ def tally(job: Object, pods: list[Object]) -> Tally:
     return counted
 
 
+def _failed(job: Object, counted: Tally, pod: Object) -> None:
+    action, why = job_policy.judge(job, pod)
+    counted.noted_failed.append(pod["metadata"]["uid"])
+    if action == "FailJob":
+        counted.fatal = counted.fatal or why
+    index = index_of(pod)
+    if index is not None and is_indexed(job) and job_policy.fails_index(job, pod):
+        counted.failed_indexes.add(index)
+
+
 def decide(job: Object, counted: Tally, active: list[Object], now: float) -> tuple[str, str, str] | None:
     """(condition, reason, message) when the Job's fate is sealed."""
     spec, status = job["spec"], job.get("status") or {}
+    if counted.fatal:
+        return "FailureTarget", "PodFailurePolicy", counted.fatal
     limit = spec.get("backoffLimit", 6)
     retries = counted.all_failed
     in_place = spec["template"]["spec"].get("restartPolicy") == "OnFailure"
@@ -117,7 +139,16 @@ def decide(job: Object, counted: Tally, active: list[Object], now: float) -> tup
     started = None if spec.get("suspend") else status.get("startTime")
     if deadline is not None and started and now - seconds(started) >= deadline:
         return "FailureTarget", "DeadlineExceeded", "Job was active longer than specified deadline"
+    most = spec.get("maxFailedIndexes")
+    if most is not None and len(counted.failed_indexes) > most:
+        text = "Job has exceeded the specified maximal number of failed indexes"
+        return "FailureTarget", "MaxFailedIndexesExceeded", text
+    early = job_policy.succeeded(job, counted.completed)
+    if early:
+        return "SuccessCriteriaMet", job_policy.SUCCESS_POLICY, early
     wanted = spec.get("completions")
+    if counted.failed_indexes and len(counted.completed | counted.failed_indexes) >= wanted:
+        return "FailureTarget", "FailedIndexes", "Job has failed indexes"
     if wanted is None:
         # A work queue: one success means that there is no more work; the others finish what they have.
         done = counted.all_succeeded > 0 and not active
@@ -128,7 +159,7 @@ def decide(job: Object, counted: Tally, active: list[Object], now: float) -> tup
     return None
 
 
-def retry_delay(counted: Tally, pods: list[Object], now: float) -> float:
+def retry_delay(pods: list[Object], now: float) -> float:
     """Seconds until a failed pod may be replaced: 10 s after the last failure, doubling, at most 10 min."""
     failures = [pod for pod in pods if ended(pod) == "Failed"]
     if not failures:
@@ -153,12 +184,13 @@ def _finished_at(pod: Object) -> float:
 
 
 def missing(job: Object, counted: Tally, active: list[Object]) -> list[int | None]:
-    """The pods to create now: completion indexes, or None for each pod of a Job without."""
+    """The pods to create: completion indexes, or None for each pod of a Job without. ``active`` hold their places."""
     spec = job["spec"]
     parallel, completions = spec.get("parallelism", 1), spec.get("completions")
     if is_indexed(job):
         running = {index_of(pod) for pod in active}
-        waiting = [i for i in range(completions) if i not in counted.completed and i not in running]
+        over = running | counted.completed | counted.failed_indexes
+        waiting = [index for index in range(completions) if index not in over]
         return list(waiting[: max(0, parallel - len(active))])
     if completions is None:
         wanted = len(active) if counted.all_succeeded else parallel
@@ -176,10 +208,11 @@ def excess(job: Object, counted: Tally, active: list[Object]) -> list[Object]:
         most = parallel if completions is None else min(parallel, max(0, completions - counted.all_succeeded))
         return ready_first[most:]
     kept: set[int] = set()
+    over = counted.completed | counted.failed_indexes
     surplus = []
     for pod in sorted(ready_first, key=lambda pod: -1 if (index := index_of(pod)) is None else index):
         index = index_of(pod)
-        wanted = index is not None and index < completions and index not in kept | counted.completed
+        wanted = index is not None and index < completions and index not in kept | over
         if index is not None and wanted and len(kept) < parallel:
             kept.add(index)
         else:
