@@ -1,4 +1,4 @@
-"""PersistentVolumeClaims: each gets a volume at once; a claim in use is not taken away under its pods.
+"""PersistentVolumeClaims: each gets a volume at once; neither goes away while it is in use.
 
 A claim binds to the volume it names, else to an available volume that suits it, else to one made for it. A volume made
 here has no path of its own: whoever mounts it keeps it under the volume's name, and forgets it when the volume is gone.
@@ -16,6 +16,7 @@ from kaito.local.controllers.selectors import matches
 from kaito.local.kubelet import quantity
 
 PROTECTION = "kubernetes.io/pvc-protection"
+VOLUME_PROTECTION = "kubernetes.io/pv-protection"
 PROVISIONED = "pv.kubernetes.io/provisioned-by"
 DRIVER = "volumes.local"
 
@@ -35,12 +36,12 @@ class Claims:
         claims = cluster.informer(PVCS).store
 
         def volume_changed(old: Object | None, new: Object | None) -> None:
-            ref = ((new or old or {}).get("spec") or {}).get("claimRef")
+            ref = ((old or new or {}).get("spec") or {}).get("claimRef")
             if ref:
                 add((ref["namespace"], ref["name"]))
-            elif new is not None and old is None:
+            if new is not None and not new["spec"].get("claimRef") and (old is None or ref):
                 for claim in claims.list():
-                    if not claim["spec"].get("volumeName"):
+                    if claim["spec"].get("volumeName", "") in ("", new["metadata"]["name"]):
                         add((claim["metadata"]["namespace"], claim["metadata"]["name"]))
 
         def pod_changed(old: Object | None, new: Object | None) -> None:
@@ -120,7 +121,7 @@ class Claims:
         volume = {
             "apiVersion": "v1",
             "kind": "PersistentVolume",
-            "metadata": {"name": name, "annotations": {PROVISIONED: DRIVER}},
+            "metadata": {"name": name, "annotations": {PROVISIONED: DRIVER}, "finalizers": [VOLUME_PROTECTION]},
             "spec": {
                 "capacity": {"storage": spec["resources"]["requests"]["storage"]},
                 "accessModes": spec["accessModes"],
@@ -156,25 +157,33 @@ class Claims:
 
     async def _volume(self, key: Key) -> None:
         volume = self._cluster.get(PVS, key)
-        if volume is None or podstate.is_terminating(volume):
+        if volume is None:
             return
-        ref = volume["spec"].get("claimRef")
-        if not ref or not ref.get("uid"):
-            await self._phase(volume, "Available")
+        ref, finalizers = volume["spec"].get("claimRef") or {}, volume["metadata"].get("finalizers") or []
+        bound = bool(ref.get("uid")) and await self._is_bound(ref)
+        if podstate.is_terminating(volume):
+            if not bound and VOLUME_PROTECTION in finalizers:
+                left = [one for one in finalizers if one != VOLUME_PROTECTION]
+                await self._cluster.patch(PVS, volume, {"metadata": {"finalizers": left or None}})
             return
-        claim = self._cluster.get(PVCS, (ref["namespace"], ref["name"]))
-        if claim is not None and claim["metadata"]["uid"] == ref["uid"]:
+        if VOLUME_PROTECTION not in finalizers:
+            volume = await self._cluster.patch(
+                PVS, volume, {"metadata": {"finalizers": [*finalizers, VOLUME_PROTECTION]}}
+            )
+        if bound:
             await self._phase(volume, "Bound")
-            return
-        if await self._is_there(ref):
-            return
-        if volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete":
+        elif not ref.get("uid"):
+            await self._phase(volume, "Available")
+        elif volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete":
             await self._cluster.delete(PVS, volume)
         else:
             await self._phase(volume, "Released")
 
-    async def _is_there(self, ref: Object) -> bool:
-        """Before a volume goes the API itself is asked: data is not lost to a stale cache."""
+    async def _is_bound(self, ref: Object) -> bool:
+        """Whether the claim is there. Before a volume goes the API is asked: data is not lost to a stale cache."""
+        claim = self._cluster.get(PVCS, (ref["namespace"], ref["name"]))
+        if claim is not None and claim["metadata"]["uid"] == ref["uid"]:
+            return True
         try:
             claim = await self._cluster.client.get(PVCS, ref["name"], ref["namespace"])
         except errors.NotFound:
