@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from kaito.cli import catalogue, errors, objects, talk
+from kaito.cli import catalogue, cluster, errors, objects, talk
 
 app = typer.Typer(
     name="kaito",
@@ -14,7 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (objects, talk, catalogue):
+for module in (cluster, objects, talk, catalogue):
     module.register(app)
 
 

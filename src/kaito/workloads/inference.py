@@ -90,10 +90,15 @@ class Serving:
 
 @dataclass(frozen=True)
 class WorkloadSettings:
-    """What the operator's installation decides. ``kv_events`` publishes cache events on port 5557 of each pod."""
+    """What the operator's installation decides. ``kv_events`` publishes cache events on port 5557 of each pod.
+
+    ``single_node`` is for a cluster that is one machine: the label selector, which names machines of a fleet, then
+    binds no pod.
+    """
 
     image: str
     azure: bool = False
+    single_node: bool = False
     kv_events: bool = True
 
 
@@ -253,7 +258,7 @@ def _preset_template(ws: Workspace, serving: Serving, settings: WorkloadSettings
         containers=[container],
         volumes=volumes,
         tolerations=_tolerations(settings),
-        affinity=_affinity(ws),
+        affinity=None if settings.single_node else _affinity(ws),
     )
     return PodTemplateSpec(metadata=ObjectMeta(labels=_pod_labels(ws)), spec=spec)
 
@@ -266,7 +271,7 @@ def _custom_template(ws: Workspace, settings: WorkloadSettings) -> PodTemplateSp
     meta = template.metadata or ObjectMeta()
     meta.labels = dict(meta.labels or {}) | _pod_labels(ws)
     template.metadata = meta
-    template.spec.affinity = _affinity(ws)
+    template.spec.affinity = None if settings.single_node else _affinity(ws)
     template.spec.tolerations = [*(template.spec.tolerations or []), *_tolerations(settings)]
     return template
 

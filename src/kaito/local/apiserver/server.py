@@ -88,6 +88,11 @@ class ApiServer:
         return f"https://127.0.0.1:{self.address.port}"
 
     @property
+    def ca(self) -> str:
+        """The certificate authority's certificate, PEM."""
+        return self._identity.ca_pem.decode()
+
+    @property
     def transport(self) -> "LocalTransport":
         """The same API without a network, for what runs in this process."""
         return LocalTransport(self._handler)

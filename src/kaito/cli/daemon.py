@@ -1,0 +1,168 @@
+"""The local cluster's one process: API server, controllers, kubelet, service addresses, and KAITO's own operator.
+
+Started by `kaito up`, as ``python -m kaito.cli.daemon``. SIGTERM and SIGINT end it and every pod. Whatever else kills
+it leaves the pods running: the next one takes them over.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+
+from kaito.api import podcontract
+from kaito.api.crds import all_crds
+from kaito.controllers import operator
+from kaito.controllers.resolver import Resolver
+from kaito.kube import config
+from kaito.kube.client import Client
+from kaito.local import controllers
+from kaito.local.apiserver import AddressError, ApiServer, IdentityError, StoreError
+from kaito.local.kubelet import HostImage, Kubelet, KubeletSettings, stop_all
+from kaito.local.proxy import ServiceProxy
+from kaito.workloads.inference import WorkloadSettings
+
+log = logging.getLogger("kaito")
+IMAGE = "kaito.local/engine:installed"
+PID_FILE, LOG_FILE, KUBECONFIG_FILE = "kaito.pid", "kaito.log", "kubeconfig"
+STOP_GRACE = 10.0
+
+
+class StartError(Exception):
+    """The cluster cannot start; a sentence for the person who asked."""
+
+
+def node_dir(state_dir: Path) -> Path:
+    """Where the pods' folders are."""
+    return state_dir / "node"
+
+
+def images() -> dict[str, HostImage]:
+    """The one image that every local pod of ours runs: this installation of Python."""
+    env = {podcontract.ENV_BIND_HOST: "$(POD_IP)", podcontract.ENV_TERMINATION_LOG: "$(TERMINATION_LOG)"}
+    return {IMAGE.split(":")[0]: HostImage(path=(str(Path(sys.executable).parent),), env=env)}
+
+
+def prepare(state_dir: Path) -> None:
+    """Make the state folder. Raises StartError."""
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = state_dir / f".probe-{os.getpid()}"
+        probe.write_bytes(b"x" * 4096)
+        probe.unlink()
+    except OSError as exc:
+        raise StartError(
+            f"the state folder {state_dir} cannot be written: {exc.strerror}. Choose another with --state-dir."
+        ) from exc
+
+
+async def serve(state_dir: Path, port: int | None, announce: Callable[[str], None]) -> None:
+    """Run the cluster until SIGTERM or SIGINT. Raises StartError."""
+    server = ApiServer(state_dir, port=port)
+    try:
+        await server.start()
+    except (StoreError, AddressError, IdentityError) as exc:
+        raise StartError(str(exc)) from exc
+    try:
+        kubeconfig = server.write_kubeconfig()
+        (state_dir / PID_FILE).write_text(f"{os.getpid()}\n")
+        await _run(server, state_dir, kubeconfig, announce)
+    finally:
+        await asyncio.to_thread(stop_all, node_dir(state_dir), grace=STOP_GRACE)
+        await server.stop()
+        (state_dir / PID_FILE).unlink(missing_ok=True)
+
+
+async def _run(server: ApiServer, state_dir: Path, kubeconfig: Path, announce: Callable[[str], None]) -> None:
+    client = Client(server.transport)
+    settings = KubeletSettings(state_dir=node_dir(state_dir), pod_cidr=server.address.pod_cidr, images=images())
+    kubelet = Kubelet(client, settings)
+    server.set_logs(_logs_of(kubelet))
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+    outside = config.load(kubeconfig).transport()
+    synced, ready = asyncio.Event(), asyncio.Event()
+    work = {
+        "controllers": controllers.run(client, root_ca=server.ca, ready=ready),
+        "kubelet": kubelet.run(),
+        "service addresses": ServiceProxy(client).run(),
+        "operator": operator.run(
+            Client(outside),
+            operator.OperatorSettings(
+                WorkloadSettings(image=IMAGE, kv_events=False, single_node=True), provisioner="local", crds=all_crds()
+            ),
+            Resolver.local(),
+            synced=synced,
+        ),
+    }
+    tasks = [asyncio.create_task(job, name=name) for name, job in work.items()]
+    watch = asyncio.create_task(ending.wait(), name="signal")
+    begun = asyncio.create_task(_all(ready, kubelet.ready, synced), name="start")
+    try:
+        await asyncio.wait([*tasks, watch, begun], return_when=asyncio.FIRST_COMPLETED)
+        if begun.done():
+            announce("ready")
+            log.info("ready: %s, kubeconfig %s", server.url, kubeconfig)
+        await asyncio.wait([*tasks, watch], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done() and not task.cancelled() and (exc := task.exception()) is not None:
+                raise exc
+    finally:
+        for task in (*tasks, watch, begun):
+            task.cancel()
+        await asyncio.gather(*tasks, watch, begun, return_exceptions=True)
+        await outside.close()
+
+
+async def _all(*events: asyncio.Event) -> None:
+    for event in events:
+        await event.wait()
+
+
+def _logs_of(kubelet: Kubelet) -> Callable[..., AsyncIterator[bytes]]:
+    def logs(
+        namespace: str, pod: str, container: str, *, follow: bool, tail: int | None, previous: bool,
+        since: datetime | None, timestamps: bool,
+    ) -> AsyncIterator[bytes]:  # fmt: skip
+        return kubelet.logs(
+            namespace, pod, container, follow=follow, tail=tail, previous=previous, since=since, timestamps=timestamps
+        )
+
+    return logs
+
+
+def main() -> None:
+    """Parse the arguments, run, and tell the parent through ``--ready-fd``: "ready", or "error: ..."."""
+    parser = argparse.ArgumentParser(prog="kaito up")
+    parser.add_argument("--state-dir", type=Path, required=True)
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--ready-fd", type=int)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+
+    def announce(text: str) -> None:
+        if arguments.ready_fd is not None:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(arguments.ready_fd, f"{text}\n".encode())
+
+    try:
+        prepare(arguments.state_dir)
+        import uvloop
+
+        uvloop.run(serve(arguments.state_dir, arguments.port, announce))
+    except StartError as exc:
+        announce(f"error: {exc}")
+        print(f"error: {exc}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
