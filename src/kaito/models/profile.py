@@ -45,7 +45,8 @@ class ModelProfile:
     """A model in numbers. Sizes are bytes, lengths are tokens.
 
     ``kv_bytes_per_token`` is for 16-bit keys and values over all layers: an upper bound for models with sliding
-    windows or state-space layers, 0 when the configuration does not say.
+    windows or state-space layers, 0 when the configuration does not say. ``heads`` and ``kv_heads`` are attention heads
+    and key-value heads of a layer, 0 when unknown.
     """
 
     name: str
@@ -60,6 +61,8 @@ class ModelProfile:
     quantization_bits: int | None
     has_tokenizer: bool
     has_chat_template: bool
+    heads: int = 0
+    kv_heads: int = 0
 
 
 def parse_config(text: str, where: str = "config.json") -> dict[str, Any]:
@@ -98,12 +101,16 @@ def layer_count(config: Config) -> int:
     return integer(config, "num_hidden_layers", "n_layer", "n_layers") or len(listed)
 
 
-def attention_of(config: Config) -> tuple[Attention, int]:
-    """The kind of attention, and the elements that one token of one layer keeps (keys and values together)."""
+def head_counts(config: Config) -> tuple[int, int]:
+    """Attention heads and key-value heads of a layer; 0 when the configuration does not say."""
     heads = integer(config, "num_attention_heads", "n_head", "n_heads")
     kv_heads = integer(config, "num_key_value_heads", "n_head_kv", "n_kv_heads")
-    if kv_heads == 0:
-        kv_heads = 1 if config.get("multi_query") is True else heads
+    return heads, kv_heads or (1 if config.get("multi_query") is True else heads)
+
+
+def attention_of(config: Config) -> tuple[Attention, int]:
+    """The kind of attention, and the elements that one token of one layer keeps (keys and values together)."""
+    heads, kv_heads = head_counts(config)
     rank = integer(config, "kv_lora_rank")
     if rank:
         return Attention.MLA, rank + integer(config, "qk_rope_head_dim")
@@ -160,6 +167,7 @@ def profile(
 ) -> ModelProfile:
     """The model in numbers, from its configuration and the size of its weights."""
     attention, elements = attention_of(config)
+    heads, kv_heads = head_counts(config)
     layers = layer_count(config)
     quantization = config.get("quantization_config")
     quantization = quantization if isinstance(quantization, dict) else {}
@@ -178,4 +186,6 @@ def profile(
         quantization_bits=integer(quantization, "bits") or None,
         has_tokenizer=has_tokenizer,
         has_chat_template=has_chat_template,
+        heads=heads,
+        kv_heads=kv_heads,
     )
