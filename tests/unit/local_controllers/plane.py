@@ -16,11 +16,12 @@ import orjson
 
 from kaito.kube.client import Response
 from kaito.local.kubelet.events import timestamp
-from kaito.local.schema import discovery, registry, validation
+from kaito.local.schema import crd, discovery, registry, validation
 from kaito.local.schema.errors import FieldError
 from kaito.local.schema.registry import Type
 
 Object = dict[str, Any]
+CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 
 
 class Refused(Exception):
@@ -60,12 +61,6 @@ class Plane:
 
     async def close(self) -> None:
         pass
-
-    def custom(self, group: str, version: str, kind: str) -> Type:
-        """Serve one more kind."""
-        made = Type(group, version, kind, f"{kind.lower()}s", kind.lower(), subresources=("status",))
-        self.types[group, version, made.plural] = made
-        return made
 
     # Requests.
 
@@ -211,6 +206,11 @@ class Plane:
     async def _put(self, kind: str, key: tuple[str, str, str], obj: Object) -> Object:
         self.version += 1
         obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.version)}}
+        if key[0] == CRDS:
+            for served in crd.compile(obj).types:
+                self.types[served.group, served.version, served.plural] = served
+                if kind == "DELETED":
+                    del self.types[served.group, served.version, served.plural]
         if key[0] == "pods":
             self._note(kind, key, obj)
         if kind == "DELETED":

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from kaito.kube import errors
 from kaito.kube.client import Client, Object, Resource
 from kaito.kube.informer import Informer, Key, key_of
-from kaito.local.controllers.ownership import controller_of, owner_uids
+from kaito.local.controllers.ownership import controller_of, own_uid, owner_uids
 from kaito.local.controllers.selectors import matches
 from kaito.local.kubelet.events import Recorder, timestamp
 
@@ -33,7 +33,7 @@ class Cluster:
     def informer(self, res: Resource) -> Informer:
         """The shared informer of a resource, made on first request."""
         if res not in self._informers:
-            indexers = {"controller": _controller_uid, "orphan": _orphan_namespace, "owner": owner_uids}
+            indexers = {"controller": _controller_uid, "orphan": _orphan_namespace, "owner": owner_uids, "uid": own_uid}
             self._informers[res] = Informer(self.client, res, indexers=indexers)
         return self._informers[res]
 

@@ -15,7 +15,7 @@ from kaito.kube.informer import Informer
 from kaito.kube.resources import CRDS
 from kaito.local.controllers.cluster import Cluster
 from kaito.local.controllers.discovery import resources
-from kaito.local.controllers.ownership import owner_uids, without_owner
+from kaito.local.controllers.ownership import own_uid, owner_uids, without_owner
 from kaito.local.controllers.podstate import is_terminating
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
@@ -74,7 +74,8 @@ class GarbageCollector:
         wanted = {res for res in found if (res.group, res.plural) not in IGNORED}
         self._kinds = {(res.group, res.kind): res for res in found}
         for res in wanted - self._informers.keys():
-            informer = Informer(self._cluster.client, res, indexers={"owner": owner_uids}, keep=_metadata)
+            indexers = {"owner": owner_uids, "uid": own_uid}
+            informer = Informer(self._cluster.client, res, indexers=indexers, keep=_metadata)
             self._attend(res, informer)
             self._tasks[res] = tasks.create_task(informer.run(), name=f"garbage informer {res.plural}")
         for res in self._tasks.keys() - wanted:
@@ -114,8 +115,8 @@ class GarbageCollector:
 
     def _terminating(self, uid: str) -> Iterator[tuple[Resource, Object]]:
         for res, informer in self._informers.items():
-            for obj in informer.store.list():
-                if obj["metadata"]["uid"] == uid and is_terminating(obj):
+            for obj in informer.store.by_index("uid", uid):
+                if is_terminating(obj):
                     yield res, obj
 
     # One object.
@@ -147,16 +148,33 @@ class GarbageCollector:
     async def _foreground(self, res: Resource, obj: Object) -> None:
         """The owner goes when no dependent that blocks it is left; their own turn deletes them."""
         uid = obj["metadata"]["uid"]
-        dependents = list(self._dependents(uid))
-        self._add_dependents(uid)
-        blocking = [
-            ref
-            for _, dependent in dependents
-            for ref in dependent["metadata"]["ownerReferences"]
-            if ref["uid"] == uid and ref.get("blockOwnerDeletion")
-        ]
-        if not blocking:
+        for dependent_res, dependent in self._dependents(uid):
+            if not is_terminating(dependent):
+                self._controller.queue.add(_item(dependent_res, dependent))
+        if all(self._awaits(dependent, uid) for dependent in self._blocking(uid)):
             await self._remove_finalizer(res, obj, FOREGROUND)
+
+    def _blocking(self, uid: str) -> list[Object]:
+        """Dependents whose reference asks the owner to wait."""
+        return [
+            dependent
+            for _, dependent in self._dependents(uid)
+            if any(ref["uid"] == uid and ref.get("blockOwnerDeletion") for ref in _refs(dependent))
+        ]
+
+    def _awaits(self, obj: Object, uid: str) -> bool:
+        """Whether ``obj`` itself waits, in some steps, for the object ``uid``: of a circle one must go first."""
+        seen: set[str] = set()
+        line = [obj]
+        while line:
+            one = line.pop()
+            if one["metadata"]["uid"] == uid:
+                return True
+            waits = is_terminating(one) and FOREGROUND in (one["metadata"].get("finalizers") or ())
+            if waits and one["metadata"]["uid"] not in seen:
+                seen.add(one["metadata"]["uid"])
+                line += self._blocking(one["metadata"]["uid"])
+        return False
 
     async def _collect(self, res: Resource, cached: Object) -> float | None:
         """Delete an object that has owners, none of which is there any more."""

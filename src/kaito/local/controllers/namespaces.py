@@ -9,7 +9,8 @@ from kaito.local.controllers.cluster import Add, Cluster
 from kaito.local.controllers.discovery import resources
 
 FINALIZER = "kubernetes"
-LOOK_AGAIN = 0.5
+LOOK_AGAIN = (0.5, 10.0)
+"""Seconds between two looks at what is left: at first, and when it has been going for long."""
 
 
 class Namespaces:
@@ -33,7 +34,8 @@ class Namespaces:
         left, finalizing = await self._empty(key[1])
         if left:
             await self._tell(namespace, left, finalizing)
-            return LOOK_AGAIN
+            age = self._cluster.clock() - podstate.seconds(namespace["metadata"]["deletionTimestamp"])
+            return min(max(LOOK_AGAIN[0], age / 4), LOOK_AGAIN[1])
         spec = {**namespace["spec"], "finalizers": [one for one in finalizers if one != FINALIZER]}
         try:
             await self._cluster.replace(NAMESPACES, {**namespace, "spec": spec}, subresource="finalize")

@@ -19,6 +19,11 @@ def owner_uids(obj: Mapping[str, Any]) -> list[str]:
     return [ref["uid"] for ref in obj["metadata"].get("ownerReferences") or ()]
 
 
+def own_uid(obj: Mapping[str, Any]) -> list[str]:
+    """The object's uid, for an index."""
+    return [obj["metadata"]["uid"]]
+
+
 def owner_reference(res: Resource, owner: Object, *, controller: bool = True) -> Object:
     """A reference to ``owner`` that a foreground deletion waits for."""
     ref = {
