@@ -3,17 +3,31 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test check fix clean
+.PHONY: demo setup test check fix bench soak clean
+
+demo: $(VENV)/.serve  ## a cluster, a manifest, a model, an answer; then all is cleaned up
+	@scripts/demo.sh
 
 setup: $(VENV)/.dev  ## .venv with the kaito command and the tools for development
 
-$(VENV)/.dev: pyproject.toml scripts/preflight.py
+$(VENV)/.core: pyproject.toml scripts/preflight.py
 	@$(PYTHON) scripts/preflight.py --disk-gib 1
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@echo "==> installing kaito into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
-test: $(VENV)/.dev  ## the whole suite
+$(VENV)/.serve: $(VENV)/.core scripts/install_serve.py
+	@$(PYTHON) scripts/preflight.py --disk-gib 6
+	@$(BIN)/python scripts/install_serve.py
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	@echo "==> installing the tools for development"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+test: $(VENV)/.dev $(VENV)/.serve  ## the whole suite
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.dev  ## format, lint, types, import contracts
@@ -26,5 +40,11 @@ fix: $(VENV)/.dev
 	$(BIN)/ruff format src tests scripts
 	$(BIN)/ruff check --fix src tests scripts
 
+bench: $(VENV)/.dev $(VENV)/.serve  ## the numbers, written to benchmarks/results
+	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.dev  ## long fault tests: kill points, restarts
+	$(BIN)/python -m pytest -m soak -o addopts= --timeout 3600
+
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .demo build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -62,8 +62,9 @@ def plan(profile: ModelProfile, host: CpuHost, *, context: int | None = None) ->
     )
     refusal = None
     if total > host.available_bytes:
+        have = host.available_bytes / GIB
         refusal = (
-            f"{profile.name} needs {total / GIB:.1f} GiB of memory, and this machine has {host.available_bytes / GIB:.1f} "
-            "GiB left. Stop other programs, ask for a shorter context, or choose a smaller model."
+            f"{profile.name} needs {total / GIB:.1f} GiB of memory, and this machine has {have:.1f} GiB left. "
+            "Stop other programs, ask for a shorter context, or choose a smaller model."
         )
     return CpuPlan(length, spaces * GIB, total, host.cores, steps, refusal)

@@ -56,6 +56,8 @@ SERVICE_HASH_ANNOTATION: Final = "workspace.kaito.io/service-hash"
 COPIED_LABELS: Final = (keys.INFERENCE_SET_LABEL, keys.MULTI_ROLE_LABEL, keys.ROLE_LABEL)
 GPU_RESOURCE: Final = "nvidia.com/gpu"
 PROBE_PERIOD: Final = 10
+STARTUP_PERIOD: Final = 2
+"""Seconds between looks at a model that loads: a ready one is not kept waiting."""
 
 
 class UnservableError(ValueError):
@@ -247,9 +249,9 @@ def _preset_template(ws: Workspace, serving: Serving, settings: WorkloadSettings
         env=_env(ws, serving),
         ports=_container_ports(settings),
         resources=_resources(serving),
-        startupProbe=_probe(failureThreshold=math.ceil(serving.startup_seconds / PROBE_PERIOD)),
-        livenessProbe=_probe(failureThreshold=3),
-        readinessProbe=_probe(),
+        startupProbe=_probe(STARTUP_PERIOD, math.ceil(serving.startup_seconds / STARTUP_PERIOD)),
+        livenessProbe=_probe(PROBE_PERIOD, 3),
+        readinessProbe=_probe(PROBE_PERIOD),
         terminationMessagePath=podcontract.TERMINATION_LOG,
         terminationMessagePolicy="FallbackToLogsOnError",
         volumeMounts=mounts,
@@ -338,9 +340,9 @@ def _resources(serving: Serving) -> ResourceRequirements:
     return ResourceRequirements(requests=requests or None)
 
 
-def _probe(failureThreshold: int | None = None) -> Probe:
+def _probe(period: int, failures: int | None = None) -> Probe:
     get = HTTPGetAction(path="/health", port=podcontract.HTTP_PORT)
-    return Probe(httpGet=get, periodSeconds=PROBE_PERIOD, timeoutSeconds=5, failureThreshold=failureThreshold)
+    return Probe(httpGet=get, periodSeconds=period, timeoutSeconds=5, failureThreshold=failures)
 
 
 def _tolerations(settings: WorkloadSettings) -> list[Toleration]:

@@ -79,7 +79,7 @@ def test_the_demo_on_one_machine() -> None:
                             ],
                             "ports": [{"name": "http", "containerPort": 5000, "protocol": "TCP"}],
                             "resources": {"requests": {"cpu": "1500m", "memory": "2147483648"}},
-                            "startupProbe": {**get, "failureThreshold": 61},
+                            "startupProbe": {**get, "periodSeconds": 2, "failureThreshold": 303},
                             "livenessProbe": {**get, "failureThreshold": 3},
                             "readinessProbe": get,
                             "terminationMessagePath": "/dev/termination-log",

@@ -37,11 +37,14 @@ def service_target(service: Object, slices: list[Object], port: str) -> tuple[st
     wanted = chosen[0].get("name") or ""
     for item in slices:
         numbers = [entry["port"] for entry in item.get("ports") or () if (entry.get("name") or "") == wanted]
-        ready = [entry["addresses"][0] for entry in item.get("endpoints") or ()
-                 if (entry.get("conditions") or {}).get("ready", True) is not False and entry.get("addresses")]  # fmt: skip
+        ready = [entry["addresses"][0] for entry in item.get("endpoints") or () if _is_ready(entry)]
         if numbers and ready:
             return ready[0], int(numbers[0])
     raise status.refusal(503, f'no endpoints available for service "{name}"')
+
+
+def _is_ready(entry: Object) -> bool:
+    return bool(entry.get("addresses")) and (entry.get("conditions") or {}).get("ready", True) is not False
 
 
 def pod_target(pod: Object, port: str) -> tuple[str, int]:

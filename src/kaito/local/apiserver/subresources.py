@@ -75,8 +75,8 @@ def rescaled(kind: Kind, obj: Object, scale: Object) -> Object:
     replicas = spec.get("replicas", 0)
     name = obj["metadata"]["name"]
     if not isinstance(replicas, int) or isinstance(replicas, bool):
-        raise status.bad_request("Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal "
-                                 "a value that is no number into Go struct field ScaleSpec.spec.replicas of type int32")  # fmt: skip
+        text = 'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal a value that is no number '
+        raise status.bad_request(text + "into Go struct field ScaleSpec.spec.replicas of type int32")
     if replicas < 0:
         error = FieldError("spec.replicas", "FieldValueInvalid", "must be greater than or equal to 0", replicas)
         if kind.type.custom:
