@@ -18,7 +18,6 @@ GIB: Final = 1 << 30
 MIB: Final = 1 << 20
 GPU_LABELS: Final = ("nvidia.com/gpu.product", "nvidia.com/gpu.count", "nvidia.com/gpu.memory")
 INSTANCE_TYPE_LABEL: Final = "node.kubernetes.io/instance-type"
-)
 _MIG = re.compile(r"(\d+)g\.(\d+)(?:\.\d+)?gb")
 
 
