@@ -79,9 +79,9 @@ async def serve(state_dir: Path, port: int | None, announce: Callable[[str], Non
 
 
 async def _run(server: ApiServer, state_dir: Path, kubeconfig: Path, announce: Callable[[str], None]) -> None:
-    client = Client(server.transport)
+    client = Client(server.transport("kube-controller-manager"))
     settings = KubeletSettings(state_dir=node_dir(state_dir), pod_cidr=server.address.pod_cidr, images=images())
-    kubelet = Kubelet(client, settings)
+    kubelet = Kubelet(Client(server.transport("kubelet")), settings)
     server.set_logs(_logs_of(kubelet))
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -51,7 +51,7 @@ def containers(*items: dict) -> dict:
         pytest.param(
             {"metadata": {"finalizers": ["a", "b"]}},
             {"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"], "finalizers": ["c"]}},
-            {"metadata": {"finalizers": ["b", "c"]}},
+            {"metadata": {"finalizers": ["c", "b"]}},
             id="delete-from-primitive-list",
         ),
         pytest.param(
@@ -143,7 +143,7 @@ def test_an_update_takes_the_fields_it_changes() -> None:
     assert owned(changed, "kubectl-edit") == {"f:data": {"f:a": {}, "f:c": {}}}
     _, conflicts = ssa.apply(CONFIG_MAP, changed, config(a="1"), "one")
     assert ssa.conflict_message(conflicts) == (
-        'Apply failed with 1 conflict: conflict with "kubectl-edit" using v1 at 2026-01-01T00:00:00Z: .data.a'
+        'Apply failed with 1 conflict: conflict with "kubectl-edit" using v1: .data.a'
     )
 
 
@@ -153,7 +153,7 @@ def test_status_writes_are_their_own_entry() -> None:
     ssa.update_managed_fields(POD, live, changed, "kubelet", "Update", subresource="status")
     entry = next(e for e in changed["metadata"]["managedFields"] if e["manager"] == "kubelet")
     assert entry["subresource"] == "status"
-    assert list(entry["fieldsV1"]["f:status"]["f:conditions"]) == ['k:{"type":"Ready"}']
+    assert list(entry["fieldsV1"]["f:status"]["f:conditions"]) == ['k:{"type":"Ready"}', "."]
 
 
 def test_field_sets_survive_the_round_trip() -> None:

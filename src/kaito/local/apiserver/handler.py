@@ -190,7 +190,7 @@ class Handler:
                 return self._watch(kind, target, request, wanted)
             objs, meta = self._reader.list(kind, target, request)
             document = self._reader.shape_many(kind, objs, meta, wanted, request)
-            return Response(200, encode(document, wanted), wanted.content_type)
+            return Response(200, encode(document, wanted), wanted.content_type, _deprecation(kind))
         if kind.type.namespaced and not target.namespace and not (method == "DELETE"):
             raise status.method_not_allowed()
         if method == "POST":
@@ -273,8 +273,7 @@ class Handler:
     ) -> Response:
         document = self._reader.shape_one(kind, obj, wanted, request)
         warnings = list(options.warnings) if options else []
-        if kind.compiled is not None and kind.compiled.deprecation_warning:
-            warnings.append(kind.compiled.deprecation_warning)
+        warnings += _deprecation(kind)
         return Response(code, encode(document, wanted), wanted.content_type, warnings)
 
     # ---------------------------------------------------------------------------------------------------- below them
@@ -282,6 +281,8 @@ class Handler:
     async def _below(self, kind: Kind, target: Target, request: Request) -> Response:
         sub, method = target.subresource, request.method
         if sub not in kind.type.subresources:
+            if kind.type.custom:
+                raise status.not_found(kind.type.group, kind.type.plural, target.name)
             raise status.path_not_found()
         wanted = negotiate(request.headers.get("accept", ""), forms=("Table", "PartialObjectMetadata"))
         if sub == "scale":
@@ -350,6 +351,11 @@ class Handler:
             raise status.bad_request("the body must be an object")
         answer = self._subresources.review(kind, body, self.is_admin)
         return Response(201, encode(answer, wanted), wanted.content_type)
+
+
+def _deprecation(kind: Kind) -> list[str]:
+    found = kind.compiled.deprecation_warning if kind.compiled is not None else ""
+    return [found] if found else []
 
 
 def _json(document: Any) -> Response:
@@ -435,6 +441,8 @@ def _read_patch(kind: Kind, request: Request) -> tuple[str, Any, Options]:
     """(form, patch, options) of a PATCH. Raises StatusError."""
     form = PATCHES.get(media_type(request))
     accepted = list(PATCHES) if not kind.type.custom else [m for m, f in PATCHES.items() if f != "strategic"]
+    if form is None and not kind.type.custom:
+        raise status.refusal(415, "415: Unsupported Media Type", {})
     if form is None or (form == "strategic" and kind.type.custom):
         raise status.unsupported_media_type(accepted)
     force = request.options.get("force")

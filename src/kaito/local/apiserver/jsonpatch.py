@@ -35,10 +35,11 @@ def _one(doc: Any, operation: dict[str, Any]) -> Any:
     if op == "remove":
         return _remove(doc, path, "remove")[0]
     if op == "replace":
-        _find(doc, path, "replace")
         if not path:
             return copy.deepcopy(operation.get("value"))
         parent, key = _parent(doc, path, "replace")
+        if isinstance(parent, list):
+            _find(doc, path, "replace")
         parent[key if isinstance(parent, dict) else int(key)] = copy.deepcopy(operation.get("value"))
         return doc
     if op == "test":

@@ -1,6 +1,6 @@
 """Which kinds the server knows right now: the built-in ones, and those that CustomResourceDefinitions add."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kaito.local.schema import crd as crds
@@ -8,6 +8,7 @@ from kaito.local.schema.crd import CompiledCRD, CompiledVersion
 from kaito.local.schema.registry import BUILTIN, BY_RESOURCE, Type
 
 Object = dict[str, Any]
+_SHOWN = 4096
 CRD = "customresourcedefinitions.apiextensions.k8s.io"
 
 
@@ -18,6 +19,7 @@ class Kind:
     type: Type
     crd: CompiledCRD | None = None
     terminating: bool = False
+    shown: dict[tuple[str, str], Object] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def resource(self) -> str:
@@ -35,10 +37,26 @@ class Kind:
     def out(self, obj: Object) -> Object:
         """A stored object as this version shows it."""
         if self.crd is not None:
-            return self.crd.convert(obj, self.type.version)
+            return self._custom_out(self.crd, obj)
         if self.type.group == "events.k8s.io":
             return event_out(obj)
         return obj
+
+    def _custom_out(self, crd: CompiledCRD, obj: Object) -> Object:
+        """In this version's shape: fields it does not have are left out, defaults that came later are filled in."""
+        meta = obj["metadata"]
+        name = (meta.get("uid", ""), meta.get("resourceVersion", ""))
+        found = self.shown.get(name)
+        if found is None:
+            version = crd.versions[self.type.version]
+            found, _ = version.prune(crd.convert(obj, self.type.version))
+            found["metadata"] = meta
+            version.default(found)
+            found = obj if found == obj else found
+            if len(self.shown) >= _SHOWN:
+                self.shown.clear()
+            self.shown[name] = found
+        return found
 
     def stored(self, obj: Object) -> Object:
         """An object of this version as it is stored."""

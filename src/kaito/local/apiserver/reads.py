@@ -194,7 +194,9 @@ class Reader:
                     yield plan.line("ADDED", kind.out(obj))
             if plan.ending:
                 yield plan.bookmark(since, initial_end=True)
-        idle = BOOKMARK_SECONDS if end is None else min(BOOKMARK_SECONDS, max(0.0, end - time.monotonic() - 0.02))
+        # Every half a minute, and shortly before the end: the client goes on from there.
+        left = None if end is None else max(0.2, end - time.monotonic() - 2)
+        idle = BOOKMARK_SECONDS if left is None else min(BOOKMARK_SECONDS, left)
         feed = store.watch(kind.resource, since, idle=idle)
         try:
             async with asyncio.timeout(None if end is None else max(0.0, end - time.monotonic())):
@@ -289,7 +291,7 @@ def _version(obj: Object) -> str:
 
 
 def _list_kind(kind: Kind) -> str:
-    return kind.type.list_kind
+    return kind.crd.list_kind if kind.crd is not None else kind.type.list_kind
 
 
 def _include(request: Request) -> str:

@@ -92,10 +92,9 @@ class ApiServer:
         """The certificate authority's certificate, PEM."""
         return self._identity.ca_pem.decode()
 
-    @property
-    def transport(self) -> "LocalTransport":
-        """The same API without a network, for what runs in this process."""
-        return LocalTransport(self._handler)
+    def transport(self, agent: str) -> "LocalTransport":
+        """The same API without a network, for what runs in this process; ``agent`` is the field manager's name."""
+        return LocalTransport(self._handler, agent)
 
     def set_logs(self, logs: Logs) -> None:
         """Where the output of containers comes from."""
@@ -272,8 +271,9 @@ class ApiServer:
 class LocalTransport:
     """Requests of this process, answered without a socket."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, agent: str) -> None:
         self._handler = handler
+        self._agent = agent
 
     async def request(
         self,
@@ -285,7 +285,7 @@ class LocalTransport:
         body: bytes | None = None,
     ) -> client.Response:
         lowered = {key.lower(): value for key, value in (headers or {}).items()}
-        lowered.setdefault("user-agent", "kaito")
+        lowered.setdefault("user-agent", self._agent)
         answer = await self._handler.handle(Request(method, path, urlencode(query or {}), lowered, body or b""))
         return client.Response(answer.status, {"Content-Type": answer.content_type} | answer.headers, _chunks(answer))
 

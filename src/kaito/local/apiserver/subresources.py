@@ -80,7 +80,8 @@ def rescaled(kind: Kind, obj: Object, scale: Object) -> Object:
     if replicas < 0:
         error = FieldError("spec.replicas", "FieldValueInvalid", "must be greater than or equal to 0", replicas)
         if kind.type.custom:
-            refuse(kind, name, [error])
+            path = kind.compiled.scale.spec_replicas if kind.compiled and kind.compiled.scale else ".spec.replicas"
+            refuse(kind, name, [FieldError(path, "FieldValueInvalid", "should be a non-negative integer", replicas)])
         raise status.StatusError(invalid_status("autoscaling", "Scale", name, [error]))
     result = copy.deepcopy(obj)
     path = kind.compiled.scale.spec_replicas if kind.compiled and kind.compiled.scale else ".spec.replicas"

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from kaito.local.apiserver import address, jsonpatch, status, strategy
 from kaito.local.apiserver.kinds import Kind
 from kaito.local.apiserver.request import Target
 from kaito.local.apiserver.store import Event, Key, Store
 from kaito.local.apiserver.webhooks import Attributes, Webhooks
-from kaito.local.schema import smp, ssa
+from kaito.local.schema import smp, ssa, typed
 from kaito.local.schema.errors import FieldError, invalid_status
 from kaito.local.schema.validation import Prepared, decode_message, prepare_create, prepare_update, validate
 
 Object = dict[str, Any]
-ATTEMPTS = 10
+ATTEMPTS = 100
 METADATA_LIMIT = 256 * 1024
 
 
@@ -98,7 +100,7 @@ class Writer:
 
             def change(current: Object | None) -> Object | None:
                 if current is not None:
-                    raise status.already_exists(kind.type.group, kind.type.plural, name)
+                    raise self._exists(kind, name, current)
                 self._check_place(kind, target.namespace, name)
                 return stored
 
@@ -141,10 +143,11 @@ class Writer:
             self._check_versions(kind, target.name, meta, old, required=False)
             return new
 
-        return await self.change(kind, target, patched, options), False
+        return await self.change(kind, target, patched, options, patched=True), False
 
     async def _apply(self, kind: Kind, target: Target, body: Object, options: Options) -> tuple[Object, bool]:
         where = Key(kind.resource, target.namespace, target.name)
+        body = _applied_body(kind, target, body)
         if self._store.get(where) is None:
             if target.subresource or (body.get("metadata") or {}).get("uid"):
                 if target.subresource:
@@ -215,6 +218,7 @@ class Writer:
         *,
         unknown_from: Object | None = None,
         recorded: bool = False,
+        patched: bool = False,
     ) -> Object:
         """Read, make the new object, write; again when somebody else was faster."""
         where = Key(kind.resource, target.namespace, target.name)
@@ -224,7 +228,9 @@ class Writer:
                 raise status.not_found(kind.type.group, kind.type.plural, target.name)
             old = kind.out(current)
             options.warnings.clear()
-            new = await self._changed(kind, target, old, make(old), options, unknown_from, recorded=recorded)
+            new = await self._changed(
+                kind, target, old, make(old), options, unknown_from, recorded=recorded, patched=patched
+            )
             if options.dry_run or new == old:
                 return new
             try:
@@ -260,11 +266,12 @@ class Writer:
         unknown_from: Object | None,
         *,
         recorded: bool,
+        patched: bool,
     ) -> Object:
         """The object to store: admitted, defaulted, validated."""
         managed = (asked.get("metadata") or {}).get("managedFields")
         prepared = prepare_update(kind.type, strategy.begin_update(kind, old, asked, target.subresource), old)
-        self._check_decoding(kind, prepared, options, applied=unknown_from is not None)
+        self._check_decoding(kind, prepared, options, applied=unknown_from is not None, patched=patched)
         new = prepared.obj
         attributes = self._attributes(kind, target, "UPDATE", new, old, options, name=target.name)
         if self._webhooks.active("MutatingWebhookConfiguration"):
@@ -306,7 +313,10 @@ class Writer:
             if options.dry_run:
                 return kind.out(marked), gone
             try:
-                return kind.out(await self._remove(where, current, marked, gone=gone)), gone
+                left = await self._remove(where, current, marked, gone=gone)
+                if gone and kind.resource in strategy.RETURNED:
+                    left = marked | {"metadata": marked["metadata"] | {"resourceVersion": _version(left)}}
+                return kind.out(left), gone
             except _Stale:
                 continue
         raise status.modified(kind.type.group, kind.type.plural, target.name)
@@ -327,9 +337,16 @@ class Writer:
             strategy.check_namespace(self._store.get(Key("namespaces", "", namespace)), namespace, kind, name)
         if kind.terminating:
             text = "create not allowed while custom resource definition is terminating"
-            raise status.StatusError.of(405, "MethodNotAllowed", text)
+            raise status.forbidden(kind.type.group, kind.type.plural, name, text)
 
-    def _check_decoding(self, kind: Kind, prepared: Prepared, options: Options, *, applied: bool = False) -> None:
+    def _check_decoding(
+        self, kind: Kind, prepared: Prepared, options: Options, *, applied: bool = False, patched: bool = False
+    ) -> None:
+        if prepared.decode_errors and patched:
+            shown = orjson.dumps(prepared.obj).decode()
+            detail = f"{_quoted(shown)}: {prepared.decode_errors[0]}"
+            cause = {"reason": "FieldValueInvalid", "message": f"Invalid value: {detail}", "field": "patch"}
+            raise status.refusal(422, f' "" is invalid: patch: Invalid value: {detail}', {"causes": [cause]})
         if prepared.decode_errors:
             raise status.bad_request(decode_message(kind.type, prepared.decode_errors))
         problems = [f'duplicate field "{path}"' for path in options.duplicates] + prepared.warnings
@@ -359,6 +376,12 @@ class Writer:
         if version and version != old["metadata"]["resourceVersion"]:
             raise status.modified(kind.type.group, kind.type.plural, name)
 
+    def _exists(self, kind: Kind, name: str, current: Object) -> status.StatusError:
+        refused = status.already_exists(kind.type.group, kind.type.plural, name)
+        if "deletionTimestamp" in current["metadata"]:
+            refused.status["message"] = f"object is being deleted: {refused.status['message']}"
+        return refused
+
     def uid_mismatch(self, kind: Kind, name: str, sent: str, real: str) -> status.StatusError:
         text = f"Precondition failed: UID in precondition: {sent}, UID in object meta: {real}"
         return status.conflict(kind.type.group, kind.type.plural, name, text)
@@ -366,12 +389,14 @@ class Writer:
     def _check_preconditions(self, kind: Kind, name: str, wanted: Object, current: Object) -> None:
         meta = current["metadata"]
         if wanted.get("uid") not in (None, meta["uid"]):
-            raise self.uid_mismatch(kind, name, wanted["uid"], meta["uid"])
+            text = f"the UID in the precondition ({wanted['uid']}) does not match the UID in record ({meta['uid']}). "
+            text += "The object might have been deleted and then recreated"
+            raise status.conflict(kind.type.group, kind.type.kind, name, text)
         version = wanted.get("resourceVersion")
         if version not in (None, meta["resourceVersion"]):
-            text = f"Precondition failed: ResourceVersion in precondition: {version}, "
-            text += f"ResourceVersion in object meta: {meta['resourceVersion']}"
-            raise status.conflict(kind.type.group, kind.type.plural, name, text)
+            text = f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record "
+            text += f"({meta['resourceVersion']}). The object might have been modified"
+            raise status.conflict(kind.type.group, kind.type.kind, name, text)
 
     # ---------------------------------------------------------------------------------------------------- admission
 
@@ -449,6 +474,14 @@ class Writer:
         spec.setdefault("ipFamilies", ["IPv4"])
         spec.setdefault("ipFamilyPolicy", "SingleStack")
         mine.add(spec["clusterIP"])
+
+
+def _version(obj: Object) -> str:
+    return str(obj["metadata"]["resourceVersion"])
+
+
+def _quoted(text: str) -> str:
+    return orjson.dumps(text).decode()
 
 
 def _nothing() -> None:
@@ -553,6 +586,36 @@ def _check_typed(kind: Kind, body: Object) -> None:
     """What an apply is refused for before it is merged."""
     if body.get("metadata", {}).get("managedFields"):
         raise status.bad_request("metadata.managedFields must be nil")
+    problems = typed.problems(kind.type, body)
+    if problems:
+        meta = body.get("metadata") or {}
+        where = (
+            f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {kind.type.api_version}, Kind={kind.type.kind}"
+        )
+        if not kind.type.group:
+            where = where.replace("; ", "; /", 1)
+        text = f"failed to create typed patch object ({where}): {typed.message(problems)}"
+        raise status.StatusError.of(500, "", text)
+
+
+def _applied_body(kind: Kind, target: Target, body: Object) -> Object:
+    """An applied configuration without what this path may not set. Raises StatusError (400)."""
+    if not body.get("kind") or not body.get("apiVersion"):
+        version = body.get("apiVersion") or ""
+        shown = version if "/" in version else f"/{version}"
+        raise status.bad_request(f"invalid object type: {shown}, Kind={body.get('kind') or ''}")
+    check_kind(kind, body)
+    meta = body.get("metadata") or {}
+    if not isinstance(meta, dict):
+        raise status.bad_request("metadata: expected an object")
+    if meta.get("name", target.name) != target.name:
+        text = f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})"
+        raise status.bad_request(text)
+    if target.subresource == "status":
+        return {key: value for key, value in body.items() if key in ("apiVersion", "kind", "metadata", "status")}
+    if kind.has_status:
+        return {key: value for key, value in body.items() if key != "status"}
+    return body
 
 
 async def gather(*jobs: Any) -> list[Any]:

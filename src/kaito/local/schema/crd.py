@@ -55,6 +55,7 @@ class CompiledCRD:
     kind: str
     plural: str
     versions: dict[str, CompiledVersion]
+    list_kind: str = ""
 
     @property
     def storage(self) -> CompiledVersion:
@@ -137,6 +138,7 @@ def compile(crd: Object) -> CompiledCRD:
         kind=names["kind"],
         plural=names["plural"],
         versions=versions,
+        list_kind=names.get("listKind") or f"{names['kind']}List",
     )
 
 

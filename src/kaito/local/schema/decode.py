@@ -9,8 +9,17 @@ from typing import Any
 
 from kaito.local.schema.fields import Schema
 
+# Lists and maps that are stored even when they are empty; all others are left out, as a typed server does.
+_KEPT = frozenset({"rules", "endpoints", "containers", "versions", "managedFields"})
 _JSON_TYPES = {str: "string", bool: "bool", int: "number", float: "number", dict: "object", list: "array"}
 _GO_TYPES = {"string": "string", "integer": "int32", "number": "float64", "boolean": "bool", "time": "v1.Time"}
+
+
+def _omitted(schema: Schema, key: str, field: Schema) -> bool:
+    """Whether an empty list or map of this name is left out of what is stored."""
+    if schema.name.endswith(".EndpointSlice"):
+        return False
+    return field.kind in ("map", "list") and key not in _KEPT
 
 
 class Decoder:
@@ -51,7 +60,7 @@ class Decoder:
             here = f"{path}.{key}" if path else key
             if field is None:
                 self.unknown.append(here)
-            elif child is not None:
+            elif child is not None and not (child in ({}, []) and _omitted(schema, key, field)):
                 result[key] = self.value(field, child, here)
         return result
 

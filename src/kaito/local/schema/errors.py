@@ -15,6 +15,7 @@ NOT_SUPPORTED = "FieldValueNotSupported"
 TOO_LONG = "FieldValueTooLong"
 TYPE_INVALID = "FieldValueTypeInvalid"
 NOT_FOUND = "FieldValueNotFound"
+TOO_MANY = "FieldValueTooMany"
 
 _WORDS = {
     REQUIRED: "Required value",
@@ -23,6 +24,7 @@ _WORDS = {
     FORBIDDEN: "Forbidden",
     NOT_SUPPORTED: "Unsupported value",
     TOO_LONG: "Too long",
+    TOO_MANY: "Too many",
     TYPE_INVALID: "Invalid value",
     NOT_FOUND: "Not found",
 }

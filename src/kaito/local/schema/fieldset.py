@@ -112,6 +112,54 @@ def _walk(schema: Schema, value: Any, path: Path, found: dict[Path, Any]) -> Non
         found[path] = value
 
 
+# Structs that every object of their kind has, so that nobody is the one who brought them.
+_ALWAYS = frozenset(
+    f"f:{name}"
+    for name in (
+        "metadata",
+        "spec",
+        "status",
+        "template",
+        "resources",
+        "strategy",
+        "updateStrategy",
+        "jobTemplate",
+        "loadBalancer",
+        "source",
+        "involvedObject",
+        "scaleTargetRef",
+        "roleRef",
+        "names",
+        "containers",
+        "rules",
+        "endpoints",
+        "versions",
+        "managedFields",
+    )
+)
+
+
+def containers(schema: Schema, value: Any) -> Paths:
+    """The maps, lists and optional structs that an update brings along, which have an entry of their own."""
+    found: Paths = set()
+    _boxes(schema, value, (), found)
+    return found
+
+
+def _boxes(schema: Schema, value: Any, path: Path, found: Paths) -> None:
+    if isinstance(value, dict) and value and schema.merges_struct():
+        children = [(f"f:{key}", schema.child(key), child) for key, child in value.items()]
+    elif isinstance(value, list) and value and schema.merges_list() and schema.items is not None:
+        children = [(element_of(schema, item), schema.items, item) for item in value]
+    else:
+        return
+    if path and path not in _STRIPPED and path[-1] not in _ALWAYS:
+        found.add(path)
+    for element, inner, child in children:
+        if inner is not None:
+            _boxes(inner, child, (*path, element), found)
+
+
 def show(path: Path) -> str:
     """`.spec.containers[name="x"].image`, as conflict messages write a path."""
     text = ""

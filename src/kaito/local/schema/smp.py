@@ -38,14 +38,22 @@ def _merge_map(schema: Schema | None, current: dict[str, Any], patch: dict[str, 
         if isinstance(current.get(key), list):
             current[key] = [item for item in current[key] if item not in values]
     for key, value in patch.items():
+        inner, before = schema.child(key) if schema else None, current.get(key)
         if value is None:
             current.pop(key, None)
-        else:
-            current[key] = _merge_value(schema.child(key) if schema else None, current.get(key), value)
+            continue
+        current[key] = _merge_value(inner, before, value)
+        if _merges(inner) and isinstance(value, list) and isinstance(current[key], list) and isinstance(before, list):
+            order = orders.pop(key, None)
+            current[key] = _reorder(inner, current[key], value if order is None else order, before)
     for key, order in orders.items():
         if isinstance(current.get(key), list):
-            current[key] = _reorder(schema.child(key) if schema else None, current[key], order)
+            current[key] = _reorder(schema.child(key) if schema else None, current[key], order, current[key])
     return current
+
+
+def _merges(schema: Schema | None) -> bool:
+    return schema is not None and schema.kind == "list" and bool(schema.rule.patch_merge)
 
 
 def _merge_value(schema: Schema | None, current: Any, value: Any) -> Any:
@@ -79,20 +87,24 @@ def _merge_list(schema: Schema, current: list[Any], patch: list[Any]) -> list[An
     return result
 
 
-def _reorder(schema: Schema | None, items: list[Any], order: list[Any]) -> list[Any]:
-    """Named items in the given order; an item that is not named stays after the one it followed."""
+def _reorder(schema: Schema | None, items: list[Any], order: list[Any], before: list[Any]) -> list[Any]:
+    """The items named by ``order`` in that order, the others in the order they had; where both were there before,
+    their old order decides how the two go together, and what is new comes first."""
     key = schema.rule.patch_key if schema is not None else ""
 
     def name(item: Any) -> str:
         return repr(item.get(key)) if key and isinstance(item, dict) else repr(item)
 
     rank = {name(item): index for index, item in enumerate(order)}
-    ranks: list[tuple[float, int]] = []
-    last = -1.0
-    for index, item in enumerate(items):
-        last = float(rank[name(item)]) if name(item) in rank else last
-        ranks.append((last + (0.0 if name(item) in rank else 0.5), index))
-    return [items[index] for _, index in sorted(ranks)]
+    was = {name(item): index for index, item in enumerate(before)}
+    named = sorted((item for item in items if name(item) in rank), key=lambda item: rank[name(item)])
+    others = [item for item in items if name(item) not in rank]
+    result: list[Any] = []
+    while named and others:
+        left, right = was.get(name(others[0])), was.get(name(named[0]))
+        first = left is not None and right is not None and left < right
+        result.append((others if first else named).pop(0))
+    return result + others + named
 
 
 def _clean(value: Any) -> Any:

@@ -55,7 +55,6 @@ class _Entry:
             text += f' with subresource "{self.subresource}"'
         if self.operation == "Update":
             text += f" using {self.api_version}"
-            text += f" at {self.time}" if self.time else ""
         return text
 
     def is_of(self, manager: str, operation: str, api_version: str, subresource: str) -> bool:
@@ -118,11 +117,15 @@ def update_managed_fields(
     schema = schema_for(type)
     sent = new.get("metadata", {}).get("managedFields")
     reset = old is not None and sent in ([], [{}])
-    entries = [] if reset else _entries(old)
+    # Who sends records of its own replaces them: kubectl moves its fields to server-side apply that way.
+    entries = [] if reset else _entries(new if sent else old)
     before = fieldset.leaves(schema, old) if old else {}
     after = fieldset.leaves(schema, new)
+    boxes = fieldset.containers(schema, old) if old else set()
+    new_boxes = fieldset.containers(schema, new)
     changed = {path for path, value in after.items() if path not in before or before[path] != value}
-    gone = before.keys() - after.keys()
+    changed |= new_boxes - boxes
+    gone = (before.keys() - after.keys()) | (boxes - new_boxes)
     if reset:
         new["metadata"].pop("managedFields", None)
         return new
@@ -172,7 +175,7 @@ def apply(
     others = [e for e in entries if not e.is_of(manager, "Apply", type.api_version, subresource)]
     mine = next((e for e in entries if e not in others), None)
 
-    changing = {path for path, value in asked.items() if path not in before or before[path] != value}
+    changing = {path for path, value in asked.items() if _changes(path, value, before)}
     conflicts = [Conflict(e.title, fieldset.show(path)) for e in others for path in sorted(e.paths & changing)]
     if conflicts and not force:
         return live or {}, conflicts
@@ -192,6 +195,13 @@ def apply(
         entry = mine
     _store(merged, [*others, entry])
     return merged, []
+
+
+def _changes(path: Path, value: Any, before: dict[Path, Any]) -> bool:
+    """Whether applying this value changes what is there; an empty map or list merges into one that has contents."""
+    if value in ({}, []) and fieldset.covers(set(before), path):
+        return False
+    return path not in before or before[path] != value
 
 
 def _merge(schema: Schema | None, live: Any, wanted: Any) -> Any:

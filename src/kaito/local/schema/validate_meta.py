@@ -93,8 +93,7 @@ def validate_metadata_update(new: dict[str, Any], old: dict[str, Any]) -> list[F
     if before.get("deletionTimestamp"):
         added = set(after.get("finalizers") or ()) - set(before.get("finalizers") or ())
         if added:
-            text = (
-                f"no new finalizers can be added if the object is being deleted, found new finalizers {sorted(added)}"
-            )
-            errors.append(FieldError("metadata.finalizers", FORBIDDEN, text))
+            names = ", ".join(f'"{item}"' for item in sorted(added))
+            text = "no new finalizers can be added if the object is being deleted, found new finalizers []string{"
+            errors.append(FieldError("metadata.finalizers", FORBIDDEN, text + names + "}"))
     return errors
