@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from kaito.api import podcontract
-from kaito.runtime.vllm import lastwords
+from kaito.runtime.vllm import lastwords, warm
 from kaito.runtime.vllm.failures import Failure, classify, redact
 from kaito.runtime.vllm.options import OWN, OptionError
-from kaito.runtime.vllm.prepare import Prepared, Refused, environment, prepare
+from kaito.runtime.vllm.prepare import Prepared, Refused, environment, on_cpu, prepare
 
 HELP = f"""usage: python3 -m kaito.runtime.vllm [vLLM's options] [KAITO's options]
 
@@ -68,9 +68,12 @@ def _start(prepared: Prepared, env: MutableMapping[str, str], folder: Path, bega
     logging_file = folder / "logging.json"
     logging_file.write_text(json.dumps(lastwords.logging_config(folder, env.get("VLLM_LOGGING_LEVEL", "INFO"))))
     local = Path(prepared.launch.value("model") or "").is_absolute()
-    env.update(environment(env, local_model=local, logging_file=logging_file))
+    env.update(environment(env, local_model=local, cpu=on_cpu(), logging_file=logging_file))
     try:
-        from kaito.runtime.vllm import server
+        if prepared.ready_made:
+            warm.start()
+        with warm.without_collections():
+            from kaito.runtime.vllm import server
 
         server.serve(server.arguments(prepared.launch.arguments()), prepared, began)
     except OptionError as exc:

@@ -4,23 +4,33 @@ Nothing listens before the model has produced a token, so the first 200 of ``/he
 no code of ours runs.
 """
 
+import multiprocessing
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
 import uvloop
 from vllm import SamplingParams
-from vllm.entrypoints.launchers.api_server.entry import build_and_serve, build_async_engine_client
-from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.entrypoints.launchers.api_server.entry import build_and_serve
+from vllm.entrypoints.launchers.cli_args import (
+    make_arg_parser,
+    propagate_flash_late_interaction,
+    validate_parsed_serve_args,
+)
 from vllm.entrypoints.launchers.launcher import validate_api_server_args
 from vllm.inputs import TokensPrompt
 from vllm.logger import configure_logging_from_args
 from vllm.reasoning import ReasoningParserManager
 from vllm.tool_parsers import ToolParserManager
+from vllm.usage.usage_lib import UsageContext
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.utils.system_utils import decorate_logs, set_ulimit
+from vllm.v1.engine import utils as engine_processes
+from vllm.v1.engine.async_llm import AsyncLLM
 
 from kaito.runtime.vllm.options import OptionError
 from kaito.runtime.vllm.prepare import Prepared
@@ -64,7 +74,7 @@ def serve(args: Namespace, prepared: Prepared, began: float) -> None:
 async def _serve(args: Namespace, prepared: Prepared, began: float) -> None:
     started = time.monotonic()
     watch = _Watch()
-    async with build_async_engine_client(args) as engine:
+    async with engine_of(args, ready_made=prepared.ready_made) as engine:
         up = time.monotonic()
         watch.over(engine)
         await prove(engine)
@@ -83,6 +93,30 @@ async def _serve(args: Namespace, prepared: Prepared, began: float) -> None:
         prepared.sock.close()
     if watch.died:
         raise EngineDied("the engine stopped while it was serving")
+
+
+@asynccontextmanager
+async def engine_of(args: Namespace, *, ready_made: bool) -> AsyncIterator[AsyncLLM]:
+    """vLLM's engine, stopped on leaving. ``ready_made``: its first process comes out of the fork server of warm.py."""
+    engine_args = AsyncEngineArgs.from_cli_args(args)
+    propagate_flash_late_interaction(args, engine_args)
+    config = engine_args.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
+    if ready_made:
+        # vLLM spawns on CPU hosts, for the OpenMP settings of its workers. The engine's first process computes nothing,
+        # so it may come out of the fork server; the workers that it starts are spawned as ever.
+        engine_processes.get_mp_context = lambda: multiprocessing.get_context("forkserver")
+    engine = AsyncLLM.from_vllm_config(
+        vllm_config=config,
+        usage_context=UsageContext.OPENAI_API_SERVER,
+        enable_log_requests=engine_args.enable_log_requests,
+        aggregate_engine_logging=engine_args.aggregate_engine_logging,
+        disable_log_stats=engine_args.disable_log_stats,
+    )
+    try:
+        await engine.reset_mm_cache()
+        yield engine
+    finally:
+        engine.shutdown(timeout=config.shutdown_timeout)
 
 
 async def prove(engine: Any) -> None:
