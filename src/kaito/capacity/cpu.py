@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from kaito.capacity.host import CpuHost
 from kaito.models.profile import ModelProfile
 
 GIB: Final = 1 << 30
@@ -17,6 +16,14 @@ LOADING: Final = 1.1
 """Weights while they are loaded: a tenth more than their size."""
 TARGET_REQUESTS: Final = 8
 """Requests of full length that the cache should hold, where memory allows."""
+
+
+@dataclass(frozen=True)
+class CpuHost:
+    """A machine's cores, and the bytes of memory that could be used now."""
+
+    cores: float
+    available_bytes: int
 
 
 @dataclass(frozen=True)

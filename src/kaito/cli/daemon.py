@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -31,6 +32,8 @@ log = logging.getLogger("kaito")
 IMAGE = "kaito.local/engine:installed"
 PID_FILE, LOG_FILE, KUBECONFIG_FILE = "kaito.pid", "kaito.log", "kubeconfig"
 STOP_GRACE = 10.0
+SOCKET_FOLDER = 60
+"""The longest folder in which a socket's whole path still fits the system's limit of 107 characters."""
 
 
 class StartError(Exception):
@@ -42,9 +45,24 @@ def node_dir(state_dir: Path) -> Path:
     return state_dir / "node"
 
 
-def images() -> dict[str, HostImage]:
+def scratch(state_dir: Path) -> Path:
+    """For the engine's sockets and temporary files; emptied when the cluster ends."""
+    return state_dir / "tmp"
+
+
+def images(state_dir: Path) -> dict[str, HostImage]:
     """The one image that every local pod of ours runs: this installation of Python."""
-    env = {podcontract.ENV_BIND_HOST: "$(POD_IP)", podcontract.ENV_TERMINATION_LOG: "$(TERMINATION_LOG)"}
+    cache = state_dir / "cache" / "vllm"
+    env = {
+        podcontract.ENV_BIND_HOST: "$(POD_IP)",
+        podcontract.ENV_TERMINATION_LOG: "$(TERMINATION_LOG)",
+        # What the engine keeps between starts stays in the state folder.
+        "VLLM_CACHE_ROOT": str(cache),
+        "VLLM_CONFIG_ROOT": str(cache),
+    }
+    temporary = scratch(state_dir)
+    if len(str(temporary)) <= SOCKET_FOLDER:
+        env["TMPDIR"] = str(temporary)
     return {IMAGE.split(":")[0]: HostImage(path=(str(Path(sys.executable).parent),), env=env)}
 
 
@@ -70,17 +88,20 @@ async def serve(state_dir: Path, port: int | None, announce: Callable[[str], Non
         raise StartError(str(exc)) from exc
     try:
         kubeconfig = server.write_kubeconfig()
+        scratch(state_dir).mkdir(exist_ok=True, mode=0o700)
         (state_dir / PID_FILE).write_text(f"{os.getpid()}\n")
         await _run(server, state_dir, kubeconfig, announce)
     finally:
         await asyncio.to_thread(stop_all, node_dir(state_dir), grace=STOP_GRACE)
+        shutil.rmtree(scratch(state_dir), ignore_errors=True)
         await server.stop()
         (state_dir / PID_FILE).unlink(missing_ok=True)
 
 
 async def _run(server: ApiServer, state_dir: Path, kubeconfig: Path, announce: Callable[[str], None]) -> None:
     client = Client(server.transport("kube-controller-manager"))
-    settings = KubeletSettings(state_dir=node_dir(state_dir), pod_cidr=server.address.pod_cidr, images=images())
+    pods = server.address.pod_cidr
+    settings = KubeletSettings(state_dir=node_dir(state_dir), pod_cidr=pods, images=images(state_dir))
     kubelet = Kubelet(Client(server.transport("kubelet")), settings)
     server.set_logs(_logs_of(kubelet))
     ending = asyncio.Event()

@@ -1,6 +1,7 @@
 """Every reason that a Workspace's conditions and events may carry, and the sentences that go with them."""
 
 from enum import StrEnum
+from typing import Final
 
 LIMIT = 256
 
@@ -83,7 +84,16 @@ def planned(nodes: int) -> str:
     return f"The model needs {nodes} node{'s' if nodes != 1 else ''}"
 
 
+_SIGNALS: Final[dict[int, str]] = {6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
+
+
 def crashed(container: str, code: int | None, message: str, restarts: int) -> str:
-    """How a container ended; its own last words when it left any."""
+    """How a container ended: the signal that killed it, else its own last words, else its exit code.
+
+    A killed program had no time for last words: what its log ends with is not the reason.
+    """
+    times = "once" if restarts == 1 else f"{restarts} times"
+    if code is not None and code - 128 in _SIGNALS:
+        return f"container {container} was killed by {_SIGNALS[code - 128]} (exit code {code}, restarted {times})"
     last = " ".join(message.split()) or f"exit code {code}"
-    return f"container {container} ended (restarted {restarts} times): {last}"
+    return f"container {container} ended (restarted {times}): {last}"

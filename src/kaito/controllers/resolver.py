@@ -7,7 +7,8 @@ from typing import Any
 
 from kaito.api.errors import SpecError
 from kaito.capacity import cpu
-from kaito.capacity.host import CpuHost, this_host
+from kaito.capacity.cpu import CpuHost
+from kaito.capacity.host import this_host
 from kaito.models import catalogue
 from kaito.models.folder import from_folder
 from kaito.models.profile import ModelError, ModelProfile
@@ -26,7 +27,7 @@ class Resolver:
     @staticmethod
     def local() -> "Resolver":
         """For the machine that this process runs on."""
-        return Resolver(this_host)
+        return Resolver(_this_machine)
 
     async def __call__(self, ws: Object, nodes: Sequence[Object], config: Object | None) -> Serving:
         """The plan as a Serving. Raises SpecError for the Workspace's author."""
@@ -37,6 +38,11 @@ class Resolver:
         except ModelError as exc:
             raise SpecError(FIELD, name, str(exc)) from exc
         return serving(label, folder, profile, self._host())
+
+
+def _this_machine() -> CpuHost:
+    machine = this_host()
+    return CpuHost(machine.cpu_cores or 1.0, machine.available or 0)
 
 
 def locate(name: str) -> tuple[str, Path]:

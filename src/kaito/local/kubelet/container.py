@@ -56,10 +56,16 @@ class Container:
         report = self.current.exited() if self.current else None
         return report["exit_code"] if report else None
 
-    def adopt(self, program: Program) -> None:
-        """Take over an attempt that an earlier kubelet started."""
+    def adopt(self, program: Program, known: Mapping[str, Any]) -> None:
+        """Take over an attempt that an earlier kubelet started.
+
+        ``known`` is the container's status as the API has it: what was started and ready stays so until a probe says
+        otherwise, so that a new kubelet takes no service away.
+        """
         if self.current is not None:
-            self._supervise(self.current, program)
+            same = known.get("restartCount") == self.current.number and "running" in (known.get("state") or {})
+            started, ready = same and known.get("started") is True, same and known.get("ready") is True
+            self._supervise(self.current, program, started=started, ready=ready)
 
     @property
     def supervised(self) -> bool:
@@ -160,12 +166,12 @@ class Container:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _supervise(self, attempt: Attempt, program: Program) -> None:
+    def _supervise(self, attempt: Attempt, program: Program, *, started: bool = False, ready: bool = False) -> None:
+        self.started = started or "startupProbe" not in self.spec
+        self.ready = self.started and (ready or "readinessProbe" not in self.spec)
         self._supervisor = asyncio.create_task(self._run(attempt, program), name=f"container {self.name}")
 
     async def _run(self, attempt: Attempt, program: Program) -> None:
-        self.started = "startupProbe" not in self.spec
-        self.ready = self.started and "readinessProbe" not in self.spec
         self._helpers = [asyncio.create_task(self._watch_memory(attempt), name=f"memory {self.name}")]
         if self.started:
             self._start_probes(program.target)

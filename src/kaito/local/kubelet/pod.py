@@ -89,6 +89,11 @@ class PodWorker:
         """A container by name."""
         return next((c for c in [*self.inits, *self.mains] if c.name == name), None)
 
+    def _known(self, name: str) -> Mapping[str, Any]:
+        """A container's status as the API has it."""
+        found = (self.pod.get("status") or {}).get("containerStatuses") or ()
+        return next((one for one in found if one["name"] == name), {})
+
     async def run(self) -> None:
         """Until the pod is deleted. Cancelling leaves the processes alone."""
         try:
@@ -181,7 +186,7 @@ class PodWorker:
         if program is None:
             return self._host.settings.retry
         if container.running:
-            container.adopt(program)
+            container.adopt(program, self._known(container.name))
             return None
         if container.current is not None:
             container.note_restart()
