@@ -57,7 +57,13 @@ def validate_update(old: Workspace, new: Workspace) -> list[SpecError]:
 
 
 def preset_name_problem(name: str) -> str | None:
-    """Why ``name`` can be neither a catalogue name nor a Hugging Face id; None when it may be one."""
+    """Why ``name`` can be neither a catalogue name, a Hugging Face id nor a folder; None when it may be one.
+
+    A folder is named by its absolute path on the node, which a local cluster shares with its user.
+    """
+    if name.startswith("/"):
+        plain = "//" not in name and ".." not in name.split("/") and len(name) > 1
+        return None if plain else "is not a plain path: write the folder's absolute path without .. and //"
     if "/" not in name:
         good = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name)
         return None if good else "is not a model name: use a catalogue name or org/model"

@@ -12,18 +12,21 @@ import os
 import shutil
 import signal
 import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
 
+from aiohttp import web
+
 from kaito.api import podcontract
 from kaito.api.crds import all_crds
-from kaito.controllers import operator
+from kaito.controllers import admission, operator
 from kaito.controllers.resolver import Resolver
 from kaito.kube import config
-from kaito.kube.client import Client
+from kaito.kube.client import Client, Resource
 from kaito.local import controllers
-from kaito.local.apiserver import AddressError, ApiServer, IdentityError, StoreError
+from kaito.local.apiserver import AddressError, ApiServer, IdentityError, StoreError, certs
 from kaito.local.kubelet import HostImage, Kubelet, KubeletSettings, stop_all
 from kaito.local.proxy import ServiceProxy
 from kaito.workloads.inference import WorkloadSettings
@@ -32,6 +35,10 @@ log = logging.getLogger("kaito")
 IMAGE = "kaito.local/engine:installed"
 PID_FILE, LOG_FILE, KUBECONFIG_FILE = "kaito.pid", "kaito.log", "kubeconfig"
 STOP_GRACE = 10.0
+WEBHOOK_PORT = 9443
+_HOOKS = Resource(
+    "admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", False
+)
 SOCKET_FOLDER = 60
 """The longest folder in which a socket's whole path still fits the system's limit of 107 characters."""
 
@@ -109,6 +116,7 @@ async def _run(server: ApiServer, state_dir: Path, kubeconfig: Path, announce: C
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     outside = config.load(kubeconfig).transport()
+    webhook = await _admission(server, state_dir, client)
     synced, ready = asyncio.Event(), asyncio.Event()
     work = {
         "controllers": controllers.run(client, root_ca=server.ca, ready=ready),
@@ -140,6 +148,33 @@ async def _run(server: ApiServer, state_dir: Path, kubeconfig: Path, announce: C
             task.cancel()
         await asyncio.gather(*tasks, watch, begun, return_exceptions=True)
         await outside.close()
+        await webhook.cleanup()
+
+
+async def _admission(server: ApiServer, state_dir: Path, client: Client) -> web.AppRunner:
+    """The webhook that refuses wrong Workspaces, on an address of the pods' range that no pod gets."""
+    host = server.address.pod_cidr.split("/")[0].rsplit(".", 2)[0] + ".255.254"
+    pem = certs.issue(state_dir, "webhook", [host])
+    runner = await admission.start(admission.Serve(host, WEBHOOK_PORT, pem, pem))
+    url = f"https://{host}:{WEBHOOK_PORT}{admission.PATH}"
+    rule = {
+        "apiGroups": ["kaito.sh"],
+        "apiVersions": ["v1alpha1", "v1beta1"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["workspaces"],
+    }
+    hook = {
+        "name": "validation.workspace.kaito.sh",
+        "admissionReviewVersions": ["v1"],
+        "clientConfig": {"url": url, "caBundle": b64encode(server.ca.encode()).decode()},
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "rules": [rule],
+    }
+    name = "validation.workspace.kaito.sh"
+    body = {"apiVersion": _HOOKS.api_version, "kind": _HOOKS.kind, "metadata": {"name": name}, "webhooks": [hook]}
+    await client.apply(_HOOKS, body, field_manager="kaito")
+    return runner
 
 
 async def _all(*events: asyncio.Event) -> None:

@@ -85,6 +85,22 @@ def ensure(state_dir: Path, hosts: Sequence[str]) -> Identity:
     return Identity(ca_pem, token, context, public)
 
 
+def issue(state_dir: Path, name: str, hosts: Sequence[str]) -> Path:
+    """A server certificate of the cluster's CA for something beside the API server: one PEM file with its key.
+
+    Kept in ``state_dir``/pki under ``name`` and renewed like the server's own. Call `ensure` first. Raises
+    IdentityError.
+    """
+    folder = state_dir / "pki"
+    ca, file = _load(folder / "ca.pem"), folder / f"{name}.pem"
+    if ca is None:
+        raise IdentityError(f"{folder / 'ca.pem'} is missing or damaged. Delete {folder} and start again.")
+    found = _load(file)
+    if found is None or not _good(found[0], ca[0], hosts):
+        write_private(file, _pem(*_make_server(ca, hosts)))
+    return file
+
+
 def kubeconfig(identity: Identity, url: str, name: str = "kaito") -> str:
     """A kubeconfig with one context. JSON, which is YAML too."""
     ca = b64encode(identity.ca_pem).decode()
