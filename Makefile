@@ -44,7 +44,7 @@ bench: $(VENV)/.dev $(VENV)/.serve  ## the numbers, written to benchmarks/result
 	$(BIN)/python -m benchmarks
 
 soak: $(VENV)/.dev  ## long fault tests: kill points, restarts
-	$(BIN)/python -m pytest -m soak -o addopts= --timeout 3600
+	$(BIN)/python -m pytest -m soak -s --timeout 3600
 
 clean:
 	rm -rf $(VENV) .demo build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
