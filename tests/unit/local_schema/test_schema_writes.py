@@ -122,9 +122,9 @@ def test_names_and_labels_in_kubernetes_words() -> None:
         'metadata.labels: Invalid value: "-": a valid label must be an empty string or consist of'
     )
     assert found[2].startswith('data[a b]: Invalid value: "a b": a valid config key must consist of')
-    service = {"metadata": {"name": "1a", "namespace": "d"}, "spec": {"ports": [{"port": 0}]}}
+    service = {"metadata": {"name": "1.a", "namespace": "d"}, "spec": {"ports": [{"port": 0}]}}
     found = texts(kind("Service"), service)
-    assert "a DNS-1035 label must consist of" in found[0]
+    assert "a lowercase RFC 1123 label must consist of" in found[0]
     assert found[1] == "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive"
 
 

@@ -64,7 +64,7 @@ def test_workloads_services_and_the_rest() -> None:
     assert cells("", "v1", "Service", service)["Port(s)"] == "80/TCP"
     assert cells("", "v1", "ConfigMap", {"metadata": META, "data": {"a": "b"}}) == {
         "Name": "x",
-        "Data": "1",
+        "Data": 1,
         "Age": "5m",
     }
     assert cells("scheduling.k8s.io", "v1", "PriorityClass", {"metadata": META}) == {"Name": "x", "Age": "5m"}

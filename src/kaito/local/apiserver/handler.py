@@ -1,7 +1,9 @@
 """From a request to an answer: who asks, what for, and which room does it. Knows no HTTP library."""
 
+import logging
 import platform
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -10,6 +12,7 @@ from kaito.local.apiserver import status
 from kaito.local.apiserver.kinds import Kind, Kinds
 from kaito.local.apiserver.reads import Reader, Selection
 from kaito.local.apiserver.request import (
+    JSON,
     PATCHES,
     Request,
     Response,
@@ -29,6 +32,7 @@ from kaito.local.apiserver.subresources import Subresources
 from kaito.local.apiserver.writes import Options, Writer, patch_object
 from kaito.local.schema import discovery, openapi
 
+log = logging.getLogger(__name__)
 Object = dict[str, Any]
 VERSION = {
     "major": "1", "minor": "36", "gitVersion": "v1.36.0+kaito", "gitCommit": "", "gitTreeState": "clean",
@@ -71,9 +75,12 @@ class Handler:
             if seconds:
                 headers["Retry-After"] = str(seconds)
             return Response(refused.code, body, headers=headers)
-        except StoreError as exc:
-            refused = status.refusal(507 if False else 500, f"Internal error occurred: {exc}")
-            return Response(refused.code, orjson.dumps(refused.status))
+        except Exception as exc:
+            if isinstance(exc, StoreError):
+                return Response(500, orjson.dumps(status.internal(str(exc)).status))
+            # The last guard: whatever went wrong is an answer to this request and a trace in the log, no more.
+            log.exception("%s %s", request.method, request.path)
+            return Response(500, orjson.dumps(status.internal(f"{type(exc).__name__}: {exc}").status))
 
     async def _route(self, request: Request, path: str) -> Response:
         if path.startswith(_HEALTH):
@@ -135,6 +142,8 @@ class Handler:
             document = {"kind": "APIGroup", "apiVersion": "v1"} | found[0] if found else None
         elif parts[0] == "apis" and len(parts) == 3 and self._kinds.has_group_version(parts[1], parts[2]):
             document = discovery.resource_list(types, parts[1], parts[2])
+        if document is None and parts[0] == "apis" and len(parts) == 3 and self._kinds.has_group(parts[1]):
+            raise status.path_not_found()
         if document is None:
             return _plain_404()
         content_type = wanted.content_type
@@ -163,7 +172,7 @@ class Handler:
             if document is None:
                 return _plain_404()
             cached = self._documents[name] = (self._kinds.version, orjson.dumps(document))
-        response = Response(200, cached[1])
+        response = Response(200, cached[1], "text/plain; charset=utf-8" if name == "v3" else JSON)
         _tag(response, request)
         response.headers["Vary"] = "Accept"
         return response
@@ -184,7 +193,7 @@ class Handler:
 
     async def _collection(self, kind: Kind, target: Target, request: Request) -> Response:
         method = request.method
-        wanted = negotiate(request.headers.get("accept", ""))
+        wanted = negotiate(request.headers.get("accept", ""), custom=kind.type.custom)
         if method in ("GET", "HEAD"):
             if request.flag("watch"):
                 return self._watch(kind, target, request, wanted)
@@ -195,17 +204,18 @@ class Handler:
             raise status.method_not_allowed()
         if method == "POST":
             options = _options(request, request.body)
-            new = await self._writer.create(kind, target, read_body(request), options)
+            body = _with_kind(kind, request, read_body(request, merged=bool(options.duplicates)))
+            new = await self._writer.create(kind, target, body, options)
             return self._answer(201, kind, new, wanted, request, options)
         if method == "DELETE":
             return await self._delete_collection(kind, target, request, wanted)
         if method in ("PUT", "PATCH") and kind.type.custom:
-            raise status.bad_request("name must be provided") if method == "PUT" else status.method_not_allowed()
+            raise status.bad_request("name must be provided")
         raise status.method_not_allowed()
 
     async def _item(self, kind: Kind, target: Target, request: Request) -> Response:
         method = request.method
-        wanted = negotiate(request.headers.get("accept", ""))
+        wanted = negotiate(request.headers.get("accept", ""), custom=kind.type.custom)
         if method in ("GET", "HEAD"):
             if request.flag("watch"):
                 return self._watch(kind, target, request, wanted)
@@ -213,7 +223,7 @@ class Handler:
             return self._answer(200, kind, obj, wanted, request, None)
         if method == "PUT":
             options = _options(request, request.body)
-            body = read_body(request)
+            body = _with_kind(kind, request, read_body(request, merged=bool(options.duplicates)))
             exists = self._store.get(Key(kind.resource, target.namespace, target.name)) is not None
             if not exists and kind.resource in CREATED_BY_PUT and isinstance(body, dict):
                 named = body | {"metadata": (body.get("metadata") or {}) | {"name": target.name}}
@@ -225,6 +235,8 @@ class Handler:
             return await self._patch(kind, target, request, wanted)
         if method == "DELETE":
             return await self._delete(kind, target, request, wanted)
+        if method == "POST" and kind.type.custom:
+            return await self._collection(kind, replace(target, name=""), request)
         raise status.method_not_allowed()
 
     async def _patch(self, kind: Kind, target: Target, request: Request, wanted: Wanted) -> Response:
@@ -358,6 +370,17 @@ def _deprecation(kind: Kind) -> list[str]:
     return [found] if found else []
 
 
+def _with_kind(kind: Kind, request: Request, body: Any) -> Any:
+    """The body; one for a custom kind has to name its kind itself. Raises StatusError (400)."""
+    if not kind.type.custom or not isinstance(body, dict) or (body.get("kind") and body.get("apiVersion")):
+        return body
+    word = "Kind" if not body.get("kind") else "apiVersion"
+    text = request.body.decode(errors="replace")
+    short = text if len(text) <= 30 else f"{text[:30]} ..."
+    head = f"the object provided is unrecognized (must be of type {kind.type.kind})"
+    raise status.bad_request(f"{head}: Object '{word}' is missing in '{text}' ({short})")
+
+
 def _json(document: Any) -> Response:
     return Response(200, orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
 
@@ -424,12 +447,7 @@ def _options(request: Request, body: bytes, *, force: bool = False) -> Options:
     if not manager:
         manager = request.headers.get("user-agent", "").split("/")[0][:128] or "unknown"
     options = Options(manager, bool(dry_run), validation, force)
-    if (
-        validation != "Ignore"
-        and body
-        and "json" in (media_type(request) or "json")
-        and "patch" not in media_type(request)
-    ):
+    if body and "json" in (media_type(request) or "json") and "patch" not in media_type(request):
         try:
             options.duplicates = duplicate_fields(body)
         except ValueError:

@@ -85,6 +85,9 @@ class Kinds:
     def has_group_version(self, group: str, version: str) -> bool:
         return any((type.group, type.version) == (group, version) for type in self.types)
 
+    def has_group(self, group: str) -> bool:
+        return any(type.group == group for type in self.types)
+
     @property
     def custom(self) -> list[Type]:
         return [kind.type for kind in self._custom.values()]
@@ -124,7 +127,8 @@ _BACK = {new: old for old, new in _EVENT_FIELDS.items()}
 
 def event_out(obj: Object) -> Object:
     """A stored event as events.k8s.io/v1 shows it."""
-    renamed = {_EVENT_FIELDS.get(key, key): value for key, value in obj.items()}
+    hidden = [key for key in ("reportingComponent", "reportingInstance") if not obj.get(key)]
+    renamed = {_EVENT_FIELDS.get(key, key): value for key, value in obj.items() if key not in hidden}
     return renamed | {"apiVersion": "events.k8s.io/v1"}
 
 

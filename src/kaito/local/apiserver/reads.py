@@ -87,8 +87,10 @@ class Reader:
         """A list in the form wanted."""
         if wanted.kind == "Table":
             result = table.render(kind.type, objs, include_object=_include(request))
+            meta = {key: value for key, value in meta.items() if value}
             return result | {"metadata": meta}
         if wanted.kind.startswith("Partial"):
+            meta = {key: value for key, value in meta.items() if value}
             return {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta,
                     "items": [partial(obj) for obj in objs]}  # fmt: skip
         if not kind.type.custom:

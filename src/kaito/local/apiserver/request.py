@@ -1,5 +1,6 @@
 """What a request asks, apart from any HTTP library: its path as a target, its options, its body, its answer's form."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -106,20 +107,20 @@ class Wanted:
 _FORMS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 
 
-def negotiate(accept: str, *, forms: tuple[str, ...] = _FORMS) -> Wanted:
+def negotiate(accept: str, *, forms: tuple[str, ...] = _FORMS, custom: bool = False) -> Wanted:
     """The first form in an Accept header that this server can give. Raises StatusError (406)."""
     if not accept.strip():
         return Wanted()
     for item in accept.split(","):
         media, *parameters = [part.strip() for part in item.split(";")]
         given = dict(part.split("=", 1) for part in parameters if "=" in part)
-        if media not in (JSON, YAML, "*/*", "application/*", "text/yaml"):
+        if media not in (JSON, YAML, "*/*", "text/yaml") and not (custom and media == "application/*"):
             continue
         form = given.get("as", "")
         if form and (form not in forms or not _known_form(form, given)):
             continue
         return Wanted(form, media == YAML)
-    raise status.not_acceptable([JSON, YAML, _PROTOBUF])
+    raise status.not_acceptable([JSON, YAML, _PROTOBUF], custom=custom)
 
 
 def _known_form(form: str, given: Mapping[str, str]) -> bool:
@@ -142,13 +143,18 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
-def read_body(request: Request, *, limit: int = BODY_LIMIT) -> Any:
-    """The decoded body of a create or an update. Raises StatusError (400, 413, 415)."""
+def read_body(request: Request, *, limit: int = BODY_LIMIT, merged: bool = False) -> Any:
+    """The decoded body of a create or an update; ``merged``: what comes twice in an object goes together.
+
+    Raises StatusError (400, 413, 415).
+    """
     if len(request.body) > limit:
         raise status.StatusError.of(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}", {})
     media = media_type(request) or JSON
     if media not in (JSON, YAML, "text/yaml", "*/*"):
         raise status.unsupported_media_type([JSON, YAML, _PROTOBUF])
+    if merged and "yaml" not in media:
+        return _fold(json.loads(request.body, object_pairs_hook=_Pairs), "", [])
     return parse(request.body, is_yaml="yaml" in media)
 
 
@@ -177,28 +183,39 @@ def _go_words(raw: bytes, exc: orjson.JSONDecodeError) -> str:
         f"invalid character '{char}' in the JSON text at offset {exc.pos}")  # fmt: skip
 
 
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object as it was written, doubled keys included."""
+
+
 def duplicate_fields(raw: bytes) -> list[str]:
     """Paths of keys that a JSON object holds twice: a strict request is refused for them."""
     if not _might_repeat(raw):
         return []
-    import json
-
     found: list[str] = []
+    _fold(json.loads(raw, object_pairs_hook=_Pairs), "", found)
+    return list(dict.fromkeys(found))
 
-    def pairs(items: list[tuple[str, Any]]) -> Object:
+
+def _fold(value: Any, path: str, found: list[str]) -> Any:
+    """Objects out of pairs: what comes twice is merged, as Go's decoder does, and noted."""
+    if isinstance(value, _Pairs):
         result: Object = {}
-        for key, value in items:
+        for key, child in value:
+            here = f"{path}.{key}" if path else key
+            folded = _fold(child, here, found)
             if key in result:
-                found.append(key)
-            result[key] = value
+                found.append(here)
+                if isinstance(folded, dict) and isinstance(result[key], dict):
+                    folded = result[key] | folded
+            result[key] = folded
         return result
-
-    tree = json.loads(raw, object_pairs_hook=pairs)
-    return [_path_of(tree, key) for key in found]
+    if isinstance(value, list):
+        return [_fold(child, f"{path}[{index}]", found) for index, child in enumerate(value)]
+    return value
 
 
 def _might_repeat(raw: bytes) -> bool:
-    """Cheap: a doubled key makes the re-encoded text shorter in colons."""
+    """Cheap: a doubled key is one that the decoded text lacks."""
     keys = len(re.findall(rb'"(?:[^"\\]|\\.)*"\s*:', raw))
     return keys != _count_keys(orjson.loads(raw))
 
@@ -207,19 +224,6 @@ def _count_keys(value: Any) -> int:
     if isinstance(value, dict):
         return len(value) + sum(map(_count_keys, value.values()))
     return sum(map(_count_keys, value)) if isinstance(value, list) else 0
-
-
-def _path_of(tree: Any, key: str, path: str = "") -> str:
-    """The path of the first object that holds ``key``."""
-    if isinstance(tree, dict):
-        if key in tree:
-            return f"{path}.{key}" if path else key
-        children = [(f"{path}.{name}" if path else name, child) for name, child in tree.items()]
-    elif isinstance(tree, list):
-        children = [(f"{path}[{index}]", child) for index, child in enumerate(tree)]
-    else:
-        return ""
-    return next((found for where, child in children if (found := _path_of(child, key, where))), "")
 
 
 def encode(value: Any, wanted: Wanted) -> bytes:

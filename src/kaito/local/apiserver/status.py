@@ -116,9 +116,11 @@ def unsupported_media_type(accepted: list[str]) -> StatusError:
     return refusal(415, message)
 
 
-def not_acceptable(accepted: list[str]) -> StatusError:
+def not_acceptable(accepted: list[str], *, custom: bool = False) -> StatusError:
     kinds = ", ".join(accepted)
-    return refusal(406, f"only the following media types are accepted: {kinds}", {})
+    if custom:
+        return refusal(406, f"only the following media types are accepted: {kinds}")
+    return refusal(406, f"406: Not Acceptable\n\nAvailable representations: {kinds}", {})
 
 
 def expired(message: str) -> StatusError:

@@ -182,8 +182,9 @@ class Store:
     async def watch(self, resource: str, since: int, *, idle: float | None = None) -> AsyncIterator[Event | int]:
         """Every event of ``resource`` after version ``since``, for ever. Raises Expired.
 
-        After ``idle`` seconds without one, the version up to which nothing was missed is yielded instead.
+        Every ``idle`` seconds the version up to which nothing was missed is yielded too.
         """
+        mark = None if idle is None else self._loop.time() + idle
         while True:
             self.check_known(resource, since)
             wake = self._wakes.setdefault(resource, asyncio.Event())
@@ -195,14 +196,21 @@ class Store:
             for event in fresh:
                 since = event.version
                 yield event
+            if fresh and (mark is None or self._loop.time() < mark):
+                continue
             if fresh:
+                assert idle is not None
+                mark = self._loop.time() + idle
+                yield since
                 continue
             # Nothing of this resource since: all versions up to now are seen. No await since the events were read.
             since = max(since, self.version)
             try:
-                async with asyncio.timeout(idle):
+                async with asyncio.timeout_at(mark):
                     await wake.wait()
             except TimeoutError:
+                assert idle is not None
+                mark = self._loop.time() + idle
                 if not wake.is_set():
                     since = max(since, self.version)
                     yield since

@@ -57,7 +57,7 @@ def counted(kind: Kind) -> bool:
 def begin_create(kind: Kind, obj: Object) -> None:
     """Take out what only the server sets, and set it. In place."""
     meta = obj["metadata"]
-    for key in ("uid", "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink",
+    for key in ("uid", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink",
                 "creationTimestamp"):  # fmt: skip
         meta.pop(key, None)
     meta["uid"] = str(uuid.uuid4())
@@ -117,7 +117,10 @@ def end_update(kind: Kind, old: Object, new: Object) -> None:
     if not counted(kind) or "generation" not in old["metadata"]:
         return
     ignored = ("metadata", "status") if kind.has_status or not kind.type.custom else ("metadata",)
-    if _without(old, ignored) != _without(new, ignored):
+    changed = _without(old, ignored) != _without(new, ignored)
+    if kind.resource == "deployments.apps":
+        changed = changed or old["metadata"].get("annotations") != new["metadata"].get("annotations")
+    if changed:
         new["metadata"]["generation"] = old["metadata"]["generation"] + 1
 
 

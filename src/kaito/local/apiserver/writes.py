@@ -271,7 +271,9 @@ class Writer:
         """The object to store: admitted, defaulted, validated."""
         managed = (asked.get("metadata") or {}).get("managedFields")
         prepared = prepare_update(kind.type, strategy.begin_update(kind, old, asked, target.subresource), old)
-        self._check_decoding(kind, prepared, options, applied=unknown_from is not None, patched=patched)
+        self._check_decoding(
+            kind, prepared, options, applied=unknown_from is not None, patched=asked if patched else None
+        )
         new = prepared.obj
         attributes = self._attributes(kind, target, "UPDATE", new, old, options, name=target.name)
         if self._webhooks.active("MutatingWebhookConfiguration"):
@@ -340,13 +342,10 @@ class Writer:
             raise status.forbidden(kind.type.group, kind.type.plural, name, text)
 
     def _check_decoding(
-        self, kind: Kind, prepared: Prepared, options: Options, *, applied: bool = False, patched: bool = False
+        self, kind: Kind, prepared: Prepared, options: Options, *, applied: bool = False, patched: Object | None = None
     ) -> None:
-        if prepared.decode_errors and patched:
-            shown = orjson.dumps(prepared.obj).decode()
-            detail = f"{_quoted(shown)}: {prepared.decode_errors[0]}"
-            cause = {"reason": "FieldValueInvalid", "message": f"Invalid value: {detail}", "field": "patch"}
-            raise status.refusal(422, f' "" is invalid: patch: Invalid value: {detail}', {"causes": [cause]})
+        if prepared.decode_errors and patched is not None:
+            raise _bad_result(patched, prepared.decode_errors[0])
         if prepared.decode_errors:
             raise status.bad_request(decode_message(kind.type, prepared.decode_errors))
         problems = [f'duplicate field "{path}"' for path in options.duplicates] + prepared.warnings
@@ -354,6 +353,8 @@ class Writer:
             return
         if options.validation == "Strict":
             text = "strict decoding error: " + ", ".join(problems)
+            if patched is not None:
+                raise _bad_result(patched, text)
             if not applied:
                 head = f'{kind.type.kind} in version "{kind.type.version}" cannot be handled as a {kind.type.kind}'
                 text = f"{head}: {text}"
@@ -370,7 +371,7 @@ class Writer:
         uid, version = meta.get("uid"), meta.get("resourceVersion")
         if required and not version and kind.type.custom:
             error = FieldError("metadata.resourceVersion", "FieldValueInvalid", "must be specified for an update", 0)
-            refuse(kind, name, [error])
+            raise status.StatusError(invalid_status(kind.type.group, kind.type.plural, name, [error]))
         if uid and uid != old["metadata"]["uid"]:
             raise self.uid_mismatch(kind, name, uid, old["metadata"]["uid"])
         if version and version != old["metadata"]["resourceVersion"]:
@@ -476,6 +477,21 @@ class Writer:
         mine.add(spec["clusterIP"])
 
 
+_META_ORDER = ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation",
+               "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations",
+               "ownerReferences", "finalizers", "managedFields")  # fmt: skip
+
+
+def _bad_result(patched: Object, why: str) -> status.StatusError:
+    """422 for a patch whose result is no object of the kind; the object is shown as a real server shows it."""
+    meta = patched.get("metadata") or {}
+    ordered = {key: meta[key] for key in _META_ORDER if key in meta} | meta
+    shown = dict(sorted((patched | {"metadata": ordered}).items()))
+    detail = f"{_quoted(orjson.dumps(shown).decode())}: {why}"
+    cause = {"reason": "FieldValueInvalid", "message": f"Invalid value: {detail}", "field": "patch"}
+    return status.refusal(422, f' "" is invalid: patch: Invalid value: {detail}', {"causes": [cause]})
+
+
 def _version(obj: Object) -> str:
     return str(obj["metadata"]["resourceVersion"])
 
@@ -502,9 +518,9 @@ def patch_object(kind: Kind, form: str, old: Object, patch: Any) -> Object:
             result = smp.apply(kind.type, old, patch)
         else:
             result = _merge(old, patch)
-    except jsonpatch.InvalidPatch as exc:
-        raise status.bad_request(str(exc)) from exc
     except jsonpatch.PatchError as exc:
+        if exc.code != 422:
+            raise status.refusal(exc.code, exc.message) from exc
         raise status.refusal(422, "the server rejected our request due to an error in our request", {}) from exc
     except smp.PatchError as exc:
         raise status.bad_request(str(exc)) from exc
@@ -549,6 +565,10 @@ def check_kind(kind: Kind, body: Object) -> None:
     if given and given != wanted:
         text = f"the API version in the data ({given}) does not match the expected API version ({wanted})"
         raise status.bad_request(text)
+    if name and name != kind.type.kind and kind.type.custom:
+        error = FieldError("kind", "FieldValueInvalid", f"must be {kind.type.kind}", name)
+        own = (body.get("metadata") or {}).get("name") or ""
+        raise status.StatusError(invalid_status(kind.type.group, name, own, [error]))
     if name and name != kind.type.kind:
         text = f'{name} in version "{kind.type.version}" cannot be handled as a {kind.type.kind}: converting '
         raise status.bad_request(text + f"({wanted}.{name}) to ({wanted}.{kind.type.kind}): unknown conversion")

@@ -233,8 +233,14 @@ def _crd(obj: Object) -> None:
     _set(status, storedVersions=stored)
 
 
+def _event(obj: Object) -> None:
+    for key, empty in (("eventTime", None), ("reportingComponent", ""), ("reportingInstance", "")):
+        obj.setdefault(key, empty)
+
+
 _DEFAULTERS: dict[str, Callable[[Object], None]] = {
     "pods": _pod,
+    "events": _event,
     "services": _service,
     "podtemplates": pod_template,
     "deployments.apps": _deployment,

@@ -151,10 +151,17 @@ def _kind(group: str, version: str, kind: str) -> Document:
     return {"group": group, "version": version, "kind": kind}
 
 
+def _response_kind(type: Type, group: str, version: str, kind: str) -> Document:
+    """A built-in resource leaves the group and version out where they are those of the entry itself."""
+    if not type.custom and (group, version) == (type.group, type.version):
+        return _kind("", "", kind)
+    return _kind(group, version, kind)
+
+
 def _aggregated(type: Type) -> Document:
     entry: Document = {
         "resource": type.plural,
-        "responseKind": _kind(type.group, type.version, type.kind),
+        "responseKind": _response_kind(type, type.group, type.version, type.kind),
         "scope": "Namespaced" if type.namespaced else "Cluster",
         "singularResource": type.singular,
         "verbs": _verbs(type),
@@ -167,7 +174,7 @@ def _aggregated(type: Type) -> Document:
         entry["subresources"] = [
             {
                 "subresource": name,
-                "responseKind": _kind(*_subresource_kind(type, name)),
+                "responseKind": _response_kind(type, *_subresource_kind(type, name)),
                 "verbs": _subresource_verbs(name),
             }
             for name in type.subresources

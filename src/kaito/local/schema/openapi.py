@@ -199,6 +199,6 @@ def v3_index(types: Iterable[Type]) -> Document:
     paths = {}
     for path, members in sorted(groups.items()):
         content = [(type.kind, schema_for(type).raw if type.custom else None) for type in members]
-        digest = hashlib.sha256(orjson.dumps(content)).hexdigest()[:32]
+        digest = hashlib.sha512(orjson.dumps(content)).hexdigest().upper()
         paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
     return {"paths": paths}

@@ -12,7 +12,13 @@ from kaito.local.schema.registry import Column, Type
 from kaito.local.schema.table_cells import CELLS, COLUMNS, age
 
 Object = dict[str, Any]
-_NAME = Column("Name", format="name", description="Name must be unique within a namespace.")
+_NAME_TEXT = (
+    "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a "
+    "client to request the generation of an appropriate name automatically. Name is primarily intended for creation "
+    "idempotence and configuration definition. Cannot be updated. More info: "
+    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
+)
+_NAME = Column("Name", format="name", description=_NAME_TEXT)
 _GENERIC = (_NAME, Column("Age", "date", description="CreationTimestamp is the time the object was created."))
 
 
@@ -29,7 +35,7 @@ def render(
     columns, cells = _shape(type)
     rows = [{"cells": cells(obj, when), "object": _embed(obj, include_object)} for obj in objs]
     if include_object == "None":
-        rows = [{"cells": row["cells"]} for row in rows]
+        rows = [{"cells": row["cells"], "object": None} for row in rows]
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
@@ -44,9 +50,15 @@ def _definition(column: Column) -> Object:
         "name": column.name,
         "type": column.type,
         "format": column.format,
-        "description": column.description or f"{column.name} of the object.",
+        "description": column.description or _described(column),
         "priority": column.priority,
     }
+
+
+def _described(column: Column) -> str:
+    if column.json_path:
+        return f"Custom resource definition column (in JSONPath format): {column.json_path}"
+    return f"{column.name} of the object."
 
 
 def _embed(obj: Object, include_object: str) -> Object:

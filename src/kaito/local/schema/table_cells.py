@@ -349,7 +349,7 @@ def _columns(text: str) -> tuple[Column, ...]:
 _TAIL = "Containers* Images* Selector*"
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "pods": _columns("Ready Status Restarts Age IP* Node* Nominated_Node* Readiness_Gates*"),
-    "deployments.apps": _columns(f"Ready Up-to-date:integer Available:integer Age {_TAIL}"),
+    "deployments.apps": _columns(f"Ready Up-to-date Available Age {_TAIL}"),
     "replicasets.apps": _columns(f"Desired:integer Current:integer Ready:integer Age {_TAIL}"),
     "statefulsets.apps": _columns("Ready Age Containers* Images*"),
     "daemonsets.apps": _columns(
@@ -396,9 +396,9 @@ CELLS: dict[str, Callable[[Object, datetime], list[Any]]] = {
     "endpointslices.discovery.k8s.io": _endpoint_slice,
     "nodes": _node,
     "namespaces": lambda obj, now: [_part(obj, "status").get("phase", ""), age(obj, now)],
-    "configmaps": lambda obj, now: [str(len(obj.get("data") or ()) + len(obj.get("binaryData") or ())), age(obj, now)],
+    "configmaps": lambda obj, now: [len(obj.get("data") or ()) + len(obj.get("binaryData") or ()), age(obj, now)],
     "secrets": lambda obj, now: [obj.get("type", ""), len(obj.get("data") or ()), age(obj, now)],
-    "serviceaccounts": lambda obj, now: [str(len(obj.get("secrets") or ())), age(obj, now)],
+    "serviceaccounts": lambda obj, now: [len(obj.get("secrets") or ()), age(obj, now)],
     "persistentvolumeclaims": _claim,
     "events": _event,
     "leases.coordination.k8s.io": lambda obj, now: [_part(obj, "spec").get("holderIdentity", ""), age(obj, now)],

@@ -296,8 +296,17 @@ def _binding(obj: Object, old: Object | None) -> list[FieldError]:
     return errors
 
 
+def _event(obj: Object, old: Object | None) -> list[FieldError]:
+    about = (obj.get("involvedObject") or {}).get("namespace") or ""
+    own = obj["metadata"].get("namespace", "")
+    if about == own or (not about and own == "default"):
+        return []
+    return [invalid("involvedObject.namespace", about, "does not match event.namespace")]
+
+
 _RULES: dict[str, Callable[[Object, Object | None], list[FieldError]]] = {
     "pods": _pod,
+    "events": _event,
     "deployments.apps": _deployment,
     "replicasets.apps": _workload,
     "daemonsets.apps": _workload,

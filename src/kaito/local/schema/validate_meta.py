@@ -10,8 +10,8 @@ from kaito.local.schema.errors import FORBIDDEN, FieldError, forbidden, invalid,
 from kaito.local.schema.registry import Type
 
 _NAME_RULES: dict[str, Callable[[str], list[str]]] = {
-    "services": names.dns_1035,
     "namespaces": names.dns_label,
+    "services": names.dns_label,
     **dict.fromkeys(("roles", "clusterroles", "rolebindings", "clusterrolebindings"), names.path_segment),
 }
 _ANNOTATION_LIMIT = 256 * 1024
