@@ -14,6 +14,7 @@ from kaito.local.apiserver.reads import Reader, Selection
 from kaito.local.apiserver.request import (
     JSON,
     PATCHES,
+    YAML,
     Request,
     Response,
     Target,
@@ -25,6 +26,7 @@ from kaito.local.apiserver.request import (
     parse,
     parse_target,
     read_body,
+    repeated_keys,
 )
 from kaito.local.apiserver.store import Key, Store, StoreError
 from kaito.local.apiserver.strategy import CREATED_BY_PUT, RETURNED
@@ -447,7 +449,10 @@ def _options(request: Request, body: bytes, *, force: bool = False) -> Options:
     if not manager:
         manager = request.headers.get("user-agent", "").split("/")[0][:128] or "unknown"
     options = Options(manager, bool(dry_run), validation, force)
-    if body and "json" in (media_type(request) or "json") and "patch" not in media_type(request):
+    options.raw = body
+    if body and media_type(request) in (YAML, "text/yaml"):
+        options.repeated = repeated_keys(body)
+    elif body and "json" in (media_type(request) or "json") and "patch" not in media_type(request):
         try:
             options.duplicates = duplicate_fields(body)
         except ValueError:

@@ -168,8 +168,10 @@ def parse(raw: bytes, *, is_yaml: bool = False) -> Any:
     try:
         return yaml.load(raw, Loader=_Loader)
     except yaml.YAMLError as exc:
-        text = " ".join(str(exc).split())
-        raise status.bad_request(f"error converting YAML to JSON: yaml: {text}") from exc
+        mark = getattr(exc, "problem_mark", None)
+        where = f"line {mark.line}: " if mark is not None else ""
+        text = f"yaml: {where}{getattr(exc, 'problem', None) or exc}"
+        raise status.bad_request(f"error converting YAML to JSON: {text}") from exc
 
 
 def _go_words(raw: bytes, exc: orjson.JSONDecodeError) -> str:
@@ -181,6 +183,29 @@ def _go_words(raw: bytes, exc: orjson.JSONDecodeError) -> str:
         return f"invalid character '{char}' looking for beginning of value"
     return f"invalid character '{char}' looking for beginning of object key string" if char in "}'" else (
         f"invalid character '{char}' in the JSON text at offset {exc.pos}")  # fmt: skip
+
+
+def repeated_keys(raw: bytes) -> list[str]:
+    """What YAML holds twice in one map, with its line. Rubbish has none: its reader says what it is."""
+    found: list[str] = []
+
+    def walk(node: Any) -> None:
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                if isinstance(key.value, str) and key.value in seen:
+                    found.append(f'line {key.start_mark.line + 1}: key "{key.value}" already set in map')
+                seen.add(str(key.value))
+                walk(value)
+        elif isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                walk(item)
+
+    try:
+        walk(yaml.compose(raw, Loader=_Loader))
+    except yaml.YAMLError:
+        return []
+    return found
 
 
 class _Pairs(list[tuple[str, Any]]):

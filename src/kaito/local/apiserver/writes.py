@@ -35,6 +35,8 @@ class Options:
     validation: str = "Warn"
     force: bool = False
     duplicates: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    raw: bytes = b""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -348,11 +350,12 @@ class Writer:
             raise _bad_result(patched, prepared.decode_errors[0])
         if prepared.decode_errors:
             raise status.bad_request(decode_message(kind.type, prepared.decode_errors))
-        problems = [f'duplicate field "{path}"' for path in options.duplicates] + prepared.warnings
+        problems = options.repeated + _in_order(options, prepared)
         if not problems or options.validation == "Ignore":
             return
         if options.validation == "Strict":
-            text = "strict decoding error: " + ", ".join(problems)
+            lines = ["yaml: unmarshal errors:\n  " + "\n  ".join(options.repeated)] if options.repeated else []
+            text = "strict decoding error: " + ", ".join([*lines, *problems[len(options.repeated) :]])
             if patched is not None:
                 raise _bad_result(patched, text)
             if not applied:
@@ -494,6 +497,17 @@ def _bad_result(patched: Object, why: str) -> status.StatusError:
 
 def _version(obj: Object) -> str:
     return str(obj["metadata"]["resourceVersion"])
+
+
+def _in_order(options: Options, prepared: Prepared) -> list[str]:
+    """Doubled and unknown fields in the order in which a decoder meets them."""
+
+    def key(path: str) -> bytes:
+        return f'"{path.rpartition(".")[2]}"'.encode()
+
+    found = [(options.raw.rfind(key(path)), f'duplicate field "{path}"') for path in options.duplicates]
+    found += [(options.raw.find(key(path)), f'unknown field "{path}"') for path in prepared.unknown]
+    return [text for _, text in sorted(found, key=lambda item: item[0])]
 
 
 def _quoted(text: str) -> str:

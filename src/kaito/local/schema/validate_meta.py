@@ -37,8 +37,8 @@ def validate_metadata(type: Type, obj: dict[str, Any]) -> list[FieldError]:
         errors.append(forbidden("metadata.namespace", "not allowed on this type"))
     errors += validate_labels(metadata.get("labels"), "metadata.labels")
     errors += _validate_annotations(metadata.get("annotations"))
-    for index, finalizer in enumerate(metadata.get("finalizers") or ()):
-        errors += [invalid(f"metadata.finalizers[{index}]", finalizer, t) for t in names.qualified_name(str(finalizer))]
+    for finalizer in metadata.get("finalizers") or ():
+        errors += [invalid("metadata.finalizers", finalizer, t) for t in names.qualified_name(str(finalizer))]
     return errors + _validate_owners(metadata.get("ownerReferences") or [])
 
 
