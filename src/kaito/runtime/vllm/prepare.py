@@ -10,7 +10,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -63,7 +63,7 @@ def prepare(words: Sequence[str], env: Mapping[str, str]) -> Prepared:
     host = env.get(podcontract.ENV_BIND_HOST) or launch.value("host") or ""
     launch = launch.replaced(Flag("host", (host or "0.0.0.0",)))
     if env.get(podcontract.ENV_BIND_HOST):
-        launch = events_on(launch, host)
+        launch = without_events(launch)
     secrets = tuple(
         value for flag in launch.flags if flag.name in options.SECRET for value in flag.values if value
     ) + tuple(env[name] for name in ("HF_TOKEN", "VLLM_API_KEY") if env.get(name))
@@ -140,16 +140,20 @@ def default_flags(launch: Launch, *, cpu: bool, weights: int | None) -> list[Fla
     return flags
 
 
-def events_on(launch: Launch, host: str) -> Launch:
-    """The same with the KV cache events published on this address alone, for pods that share one machine's ports."""
+def without_events(launch: Launch) -> Launch:
+    """The same without KV cache events, unless the options say where to publish them.
+
+    For pods that share one machine: vLLM can publish on a port of all addresses only, which one pod could have.
+    """
     try:
         config = json.loads(launch.value("kv-events-config") or "{}")
     except ValueError:
         return launch
     if not isinstance(config, dict) or not config.get("enable_kv_cache_events") or "endpoint" in config:
         return launch
-    config["endpoint"] = f"tcp://{host}:{podcontract.KV_EVENTS_PORT}"
-    return launch.replaced(Flag("kv-events-config", (json.dumps(config),)))
+    off = launch.replaced(Flag("kv-events-config", (json.dumps(config | {"enable_kv_cache_events": False}),)))
+    note = "KV cache events are off: the pods of one machine would share their port; set an endpoint to have them"
+    return replace(off, notes=(*off.notes, note))
 
 
 def on_cpu() -> bool:
