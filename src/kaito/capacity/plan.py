@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 GIB: Final = 1 << 30
+UNITS: Final = ((GIB, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class Step:
     def shown(self) -> str:
         """The value for people, with its unit."""
         if self.unit == "bytes":
-            return f"{self.value / GIB:.2f} GiB" if self.value >= GIB / 10 else f"{self.value / (1 << 20):.2f} MiB"
+            size, unit = next((pair for pair in UNITS if self.value >= pair[0] / 10), UNITS[-1])
+            return f"{self.value / size:.2f} {unit}"
         text = f"{self.value:,.0f}" if float(self.value).is_integer() else f"{self.value:g}"
         return f"{text} {self.unit}".rstrip()
 
