@@ -103,7 +103,7 @@ def test_definitions_are_checked() -> None:
     found = [str(error) for error in crd.validate(bad)]
     assert found == [
         'metadata.name: Invalid value: "other.example.com": must be spec.names.plural+"."+spec.group',
-        "spec.versions[0].schema.openAPIV3Schema.properties[spec].properties[x].type: Required value: "
+        "spec.validation.openAPIV3Schema.properties[spec].properties[x].type: Required value: "
         "must not be empty for specified object fields",
     ]
 

@@ -91,18 +91,23 @@ def validate(crd: Object) -> list[FieldError]:
     if versions and len(stored) != 1:
         errors.append(invalid("spec.versions", [v.get("name") for v in versions],
                               "must have exactly one version marked as storage version"))  # fmt: skip
+    schemas = [version.get("schema") for version in versions]
+    shared = bool(schemas) and all(schema == schemas[0] for schema in schemas)
     for index, version in enumerate(versions):
-        errors += _validate_version(version, f"spec.versions[{index}]")
+        # Versions that agree on their schema are looked at as one, and its errors have the path of the shared schema.
+        where = "spec.validation" if shared else f"spec.versions[{index}].schema"
+        found = _validate_version(version, f"spec.versions[{index}]", where)
+        errors += [error for error in found if error not in errors]
     return errors
 
 
-def _validate_version(version: Object, path: str) -> list[FieldError]:
+def _validate_version(version: Object, path: str, schema_path: str) -> list[FieldError]:
     if not version.get("name"):
         return [required(f"{path}.name")]
     raw = (version.get("schema") or {}).get("openAPIV3Schema")
     if raw is None:
         return [required(f"{path}.schema.openAPIV3Schema", "schemas are required")]
-    errors = structural.check(raw, f"{path}.schema.openAPIV3Schema")
+    errors = structural.check(raw, f"{schema_path}.openAPIV3Schema")
     for index, column in enumerate(version.get("additionalPrinterColumns") or ()):
         here = f"{path}.additionalPrinterColumns[{index}]"
         errors += [required(f"{here}.{key}") for key in ("name", "type", "jsonPath") if not column.get(key)]

@@ -9,6 +9,7 @@ from typing import Any
 
 from kaito.local.schema.errors import (
     TOO_LONG,
+    TOO_MANY,
     TYPE_INVALID,
     FieldError,
     duplicate,
@@ -47,6 +48,11 @@ def _type_error(path: str, kind: str, value: Any) -> FieldError:
     return FieldError(path, TYPE_INVALID, f'{path} in body must be of type {kind}: "{name}"', name)
 
 
+def _whole(text: str) -> FieldError:
+    """What a real server says of a value as a whole, without naming its field."""
+    return invalid("<nil>", "", text)
+
+
 def validate(raw: Raw, value: Any, path: str = "") -> list[FieldError]:
     """Everything wrong with a value, outermost first."""
     if value is None and raw.get("nullable"):
@@ -54,11 +60,14 @@ def validate(raw: Raw, value: Any, path: str = "") -> list[FieldError]:
     kind = raw.get("type")
     if raw.get("x-kubernetes-int-or-string"):
         if isinstance(value, bool) or not isinstance(value, int | str):
-            return [_type_error(path, "integer,string", value)]
+            text = f'"{path}" must validate at least one schema (anyOf)'
+            return [_whole(text), _type_error(path, "integer,string", value), _type_error(path, "integer", value)]
     elif value is None and kind is None:
         return []
     elif kind and not _fits(kind, value):
-        return [_type_error(path, kind, value)]
+        fraction = kind == "integer" and isinstance(value, float)
+        head = [_whole(f"Checked value must be of type integer (default format) in {path}")] if fraction else []
+        return [*head, _type_error(path, kind, value), *_check_enum(raw, value, path)]
     errors = _check_enum(raw, value, path)
     if isinstance(value, str):
         errors += _check_string(raw, value, path)
@@ -94,7 +103,8 @@ def _check_string(raw: Raw, value: str, path: str) -> list[FieldError]:
     if pattern is not None and not pattern.search(value):
         errors.append(invalid(path, value, f"{path} in body should match '{raw['pattern']}'"))
     if raw.get("format") == "date-time" and not _is_time(value):
-        errors.append(invalid(path, value, f"{path} in body must be of type date-time: {show(value)}"))
+        text = f"{path} in body must be of type date-time: {show(value)}"
+        errors.append(FieldError(path, TYPE_INVALID, text, value))
     return errors
 
 
@@ -143,7 +153,7 @@ def _check_object(raw: Raw, value: Raw, path: str) -> list[FieldError]:
 
 
 def _too_many(path: str, count: int, limit: int) -> FieldError:
-    return invalid(path, count, f"must have at most {limit} items")
+    return FieldError(path, TOO_MANY, f"must have at most {limit} items", count)
 
 
 def _check_list(raw: Raw, value: list[Any], path: str) -> list[FieldError]:
@@ -183,13 +193,15 @@ def _check_combined(raw: Raw, value: Any, path: str) -> list[FieldError]:
     for inner in raw.get("allOf") or ():
         errors += validate(inner, value, path)
     if raw.get("anyOf") and all(validate(inner, value, path) for inner in raw["anyOf"]):
-        errors.append(invalid(path or "<nil>", value, f'"{path}" must validate at least one schema (anyOf)'))
+        errors.append(_whole(f'"{path}" must validate at least one schema (anyOf)'))
+        errors += validate(raw["anyOf"][0], value, path)
     if raw.get("oneOf"):
         passing = sum(not validate(inner, value, path) for inner in raw["oneOf"])
         if passing != 1:
             found = "none valid" if not passing else f"{passing} valid alternatives"
             text = f'"{path}" must validate one and only one schema (oneOf). Found {found}'
-            errors.append(invalid(path or "<nil>", value, text))
+            errors.append(_whole(text))
+            errors += [] if passing else validate(raw["oneOf"][0], value, path)
     if raw.get("not") and not validate(raw["not"], value, path):
-        errors.append(invalid(path or "<nil>", value, f'"{path}" must not validate the schema (not)'))
+        errors.append(_whole(f'"{path}" must not validate the schema (not)'))
     return errors

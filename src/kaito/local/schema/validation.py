@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,12 +58,21 @@ def decode_message(type: Type, errors: list[str]) -> str:
     return f"{head}: {errors[0]}"
 
 
+def _whole_numbers(value: Any) -> Any:
+    """A copy in which 2.0 and 1e3 are the whole numbers that they mean, as JSON knows only one kind of number."""
+    if isinstance(value, dict):
+        return {key: _whole_numbers(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_whole_numbers(child) for child in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
 def prepare(type: Type, obj: Object) -> Prepared:
     """Drop what the kind does not know, then fill in defaults. The argument is not changed."""
     schema = schema_for(type)
     if type.custom:
         decoder = decode.Decoder()
-        body = copy.deepcopy(obj)
+        body = _whole_numbers(obj)
         body["metadata"] = decoder.value(object_meta(), body.get("metadata") or {}, "metadata")
         if decoder.errors:
             return Prepared(body, decoder.unknown, decoder.errors)
@@ -130,7 +138,7 @@ def validate(type: Type, obj: Object, old: Object | None = None) -> list[FieldEr
     if type.custom:
         raw = schema_for(type).raw
         errors += openapi_validate.validate_object(raw, obj)
-        if any(error.type in _BLOCKING for error in errors) and not any(error.field == "<nil>" for error in errors):
+        if any(error.type in _BLOCKING for error in errors) and _UNCHECKED not in errors:
             errors += [_UNCHECKED] if has_rules(raw) else []
         return errors
     return errors + validate_kind(type, obj, old)
