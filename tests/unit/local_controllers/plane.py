@@ -57,6 +57,8 @@ class Plane:
         """What the next requests of a method on a plural are answered."""
         self.writes_left: int | None = None
         """After so many writes none is answered any more."""
+        self.vanish: tuple[int, str, str] | None = None
+        """(number, resource, name): before that many writes from now the object is gone."""
         self.pod_history: list[str] = []
 
     async def close(self) -> None:
@@ -79,13 +81,14 @@ class Plane:
             if document is not None:
                 return _answer(200, document)
             where = self._where(path)
+            if (method, where.type.plural) in self.refuse:
+                raise self.refuse[method, where.type.plural]
             if method != "GET":
                 if self.writes_left == 0:
                     raise Refused(503, "ServiceUnavailable", "away")
                 self.writes_left = self.writes_left and self.writes_left - 1
                 self.requests.append((method, path))
-                if (method, where.type.plural) in self.refuse:
-                    raise self.refuse[method, where.type.plural]
+                await self._vanish()
             if method == "GET" and not where.name:
                 if (query or {}).get("watch"):
                     return Response(200, {}, self._watch(where, int((query or {})["resourceVersion"])))
@@ -107,6 +110,14 @@ class Plane:
         except Refused as exc:
             status = {"kind": "Status", "code": exc.code, "reason": exc.reason, "message": str(exc)}
             return _answer(exc.code, status)
+
+    async def _vanish(self) -> None:
+        if self.vanish is None:
+            return
+        left, resource, name = self.vanish
+        self.vanish = (left - 1, resource, name) if left > 1 else None
+        if left == 1:
+            await self.remove(resource, name)
 
     def _discovery(self, path: str) -> Object | None:
         types, parts = list(self.types.values()), path.strip("/").split("/")
