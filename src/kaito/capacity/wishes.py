@@ -1,0 +1,89 @@
+"""What an inference configuration fixes before the planner begins: read as YAML, in every spelling the engine takes."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import yaml
+
+from kaito.api import podcontract
+from kaito.api.errors import SpecError
+from kaito.capacity.plan import Wishes
+
+FIELD: Final = f"inference.config: {podcontract.CONFIG_KEY}"
+_SIZES: Final = {"k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
+_LENGTH: Final = re.compile(r"(\d+)|(\d+(?:\.\d+)?)([kmg])|(\d+)([KMG])")
+_SHORT: Final = {"tp": "tensor-parallel-size"}
+
+
+def wishes(text: str) -> Wishes:
+    """What the text of an inference configuration asks for; nothing when it is empty or has no ``vllm`` part.
+
+    Lengths may be written like 131072, "128K" (times 1024) or "128k" (times 1000); auto and -1 leave them open.
+    Raises SpecError naming the key.
+    """
+    options = _options(text)
+    return Wishes(
+        context=_length(options.get("max-model-len")),
+        utilization=_share(options.get("gpu-memory-utilization")),
+        tensor_parallel=_count(options.get("tensor-parallel-size")),
+        kv_cache_dtype=_word(options.get("kv-cache-dtype")),
+    )
+
+
+def _options(text: str) -> Mapping[str, Any]:
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise SpecError(FIELD, None, f"is not valid YAML: {' '.join(str(exc).split())}; correct the ConfigMap") from exc
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise SpecError(FIELD, document, "is not a map; write the key vllm with the engine's options below it")
+    options = document.get("vllm")
+    if options is None:
+        return {}
+    if not isinstance(options, dict):
+        raise SpecError(f"{FIELD}: vllm", options, "is not a map; write the engine's options below it, one a line")
+    spelled = {str(key).lstrip("-").replace("_", "-"): value for key, value in options.items()}
+    return {_SHORT.get(key, key): value for key, value in spelled.items()}
+
+
+def _length(value: Any) -> int | None:
+    if value is None or str(value).strip().lower() in ("auto", "-1"):
+        return None
+    match = None if isinstance(value, bool | float) else _LENGTH.fullmatch(str(value).strip())
+    number = 0
+    if match is not None:
+        size = _SIZES.get(match[3] or match[5] or "", 1)
+        number = int(float(match[2]) * size) if match[2] else int(match[1] or match[4]) * size
+    if number < 1:
+        fix = "is no length; write a number of tokens such as 8192, 8K, or auto"
+        raise SpecError(f"{FIELD}: vllm.max-model-len", value, fix)
+    return number
+
+
+def _share(value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        share = float(value)
+    except (TypeError, ValueError):
+        share = 0.0
+    if isinstance(value, bool) or not 0 < share <= 1:
+        fix = "is no share of a GPU's memory; write a number above 0 and up to 1, such as 0.9"
+        raise SpecError(f"{FIELD}: vllm.gpu-memory-utilization", value, fix)
+    return share
+
+
+def _count(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool | float) or not re.fullmatch(r"[1-9]\d{0,3}", str(value).strip()):
+        fix = "is no number of GPUs; write a whole number of at least 1"
+        raise SpecError(f"{FIELD}: vllm.tensor-parallel-size", value, fix)
+    return int(str(value).strip())
+
+
+def _word(value: Any) -> str | None:
+    return None if value is None else str(value).strip()
