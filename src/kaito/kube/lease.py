@@ -7,6 +7,7 @@ machines whose clocks disagree cannot both hold it.
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class Lease:
         if not self._times.retry < self._times.deadline < self._times.duration:
             raise ValueError(f"times={self._times}: retry must be below deadline, and deadline below duration")
         self._seen: tuple[str, float] = ("", 0.0)
+        self._renewed = 0.0
 
     async def hold(self, work: Callable[[], Awaitable[None]]) -> None:
         """Wait for the Lease, then run ``work`` while holding it; let go of it at the end, however it ends.
@@ -74,25 +76,24 @@ class Lease:
     async def _renew(self) -> str:
         """Ends only when the Lease is lost; returns why."""
         clock = asyncio.get_running_loop().time
-        renewed = clock()
         while True:
-            await asyncio.sleep(self._times.retry)
-            left = renewed + self._times.deadline - clock()
+            left = self._renewed + self._times.deadline - clock()
+            await asyncio.sleep(min(self._times.retry, max(left, 0)))
+            left = self._renewed + self._times.deadline - clock()
+            if left <= 0:
+                return f"not renewed within {self._times.deadline:g} s"
             try:
-                async with asyncio.timeout(max(left, 0)):
+                async with asyncio.timeout(left):
                     held = await self._try()
             except TimeoutError:
-                held = None
-            if held:
-                renewed = clock()
-            elif held is False:
+                continue
+            if held is False:
                 return "another holder took it"
-            elif clock() - renewed >= self._times.deadline:
-                return f"not renewed within {self._times.deadline:g} s"
 
     async def _try(self) -> bool | None:
         """Take or renew: True when held, False when another holds it, None when it cannot be told now."""
         clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             lease = await self._client.get(LEASES, self._name, self._namespace)
         except errors.NotFound:
@@ -103,6 +104,8 @@ class Lease:
         try:
             if lease is None:
                 await self._client.create(LEASES, self._claimed(None))
+                # Others may have seen the write long before its answer came.
+                self._renewed = began
                 return True
             if lease["metadata"]["resourceVersion"] != self._seen[0]:
                 self._seen = (lease["metadata"]["resourceVersion"], clock())
@@ -112,6 +115,7 @@ class Lease:
             if holder and holder != self.identity and clock() < self._seen[1] + patience:
                 return False
             await self._client.replace(LEASES, self._claimed(lease))
+            self._renewed = began
             return True
         except (errors.Conflict, errors.AlreadyExists):
             return None
@@ -129,7 +133,7 @@ class Lease:
             "metadata": lease["metadata"] if lease else {"name": self._name, "namespace": self._namespace},
             "spec": {
                 "holderIdentity": self.identity,
-                "leaseDurationSeconds": max(1, round(self._times.duration)),
+                "leaseDurationSeconds": max(1, math.ceil(self._times.duration)),
                 "acquireTime": old.get("acquireTime", now) if mine else now,
                 "renewTime": now,
                 "leaseTransitions": int(old.get("leaseTransitions") or 0) + (0 if mine or lease is None else 1),
