@@ -31,14 +31,14 @@ test: $(VENV)/.dev $(VENV)/.serve  ## the whole suite
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.dev  ## format, lint, types, import contracts
-	$(BIN)/ruff format --check src tests scripts
-	$(BIN)/ruff check src tests scripts
+	$(BIN)/ruff format --check src tests scripts benchmarks
+	$(BIN)/ruff check src tests scripts benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 fix: $(VENV)/.dev
-	$(BIN)/ruff format src tests scripts
-	$(BIN)/ruff check --fix src tests scripts
+	$(BIN)/ruff format src tests scripts benchmarks
+	$(BIN)/ruff check --fix src tests scripts benchmarks
 
 bench: $(VENV)/.dev $(VENV)/.serve  ## the numbers, written to benchmarks/results
 	$(BIN)/python -m benchmarks

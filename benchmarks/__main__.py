@@ -1,6 +1,7 @@
 """`make bench`: the numbers that the README and the issues name, each from whole processes, as medians of several runs.
 
-Prints a table and writes benchmarks/results/<name>.json. Names on the command line choose among: help, api, demo.
+Prints a table and writes benchmarks/results/<name>.json. Names on the command line choose among: help, api, demo,
+launcher.
 With KUBEBUILDER_ASSETS set, the API numbers come beside those of etcd and kube-apiserver from the same run.
 """
 
@@ -12,10 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import api, demo, start
+from benchmarks import api, demo, launcher, start
 
 RESULTS = Path(__file__).parent / "results"
-SUITES: dict[str, Callable[[], dict[str, Any]]] = {"help": start.run, "api": api.run, "demo": demo.run}
+SUITES: dict[str, Callable[[], dict[str, Any]]] = {
+    "help": start.run,
+    "api": api.run,
+    "demo": demo.run,
+    "launcher": launcher.run,
+}
 
 
 def main() -> int:
