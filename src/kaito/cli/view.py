@@ -13,6 +13,7 @@ from rich.text import Text
 Object = dict[str, Any]
 SHOWN = ("NodesReady", "NodeClaimReady", "ResourceReady", "InferenceReady", "JobStarted", "WorkspaceSucceeded")
 GOOD, WAITING = "green", "yellow"
+PENDING = "WorkspaceInferenceStatusPending"
 
 
 def condition(workspace: Object, kind: str) -> Object | None:
@@ -33,7 +34,8 @@ def why(workspace: Object) -> str:
     for kind in SHOWN:
         found = condition(workspace, kind)
         if found is not None and found["status"] != "True" and kind != "WorkspaceSucceeded":
-            return f"{found['reason']}: {found['message']}"
+            # A step on the way needs no code; the reason of a trouble is what its author looks up.
+            return found["message"] if found["reason"] == PENDING else f"{found['reason']}: {found['message']}"
     if is_ready(workspace):
         return "the model answers"
     return "the operator has not looked at it yet"
@@ -79,23 +81,46 @@ def print_workspaces(workspaces: list[Object]) -> None:
 
 
 def print_status(workspace: Object) -> None:
-    """The whole state of one Workspace: conditions with reason and message."""
+    """The whole state of one Workspace: each condition, for how long, and what it says; then what to do next."""
     console = Console()
-    state = workspace.get("status", {}).get("state", "Pending")
-    head = Text.assemble(
-        (workspace["metadata"]["name"], "bold"), "  ", (state, GOOD if is_ready(workspace) else WAITING)
-    )
-    console.print(head)
+    state, ready = workspace.get("status", {}).get("state", "Pending"), is_ready(workspace)
+    name = workspace["metadata"]["name"]
+    console.print(Text.assemble((name, "bold"), "  ", (state, GOOD if ready else WAITING)))
     console.print(Text(f"model  {model_of(workspace)}", style="dim"))
     if nodes := workspace.get("status", {}).get("workerNodes"):
         console.print(Text(f"nodes  {', '.join(nodes)}", style="dim"))
     table = Table(box=None, pad_edge=False, show_header=False)
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    table.add_column()
+    now = datetime.now(UTC)
     for kind in SHOWN:
         if (found := condition(workspace, kind)) is not None:
             good = found["status"] == "True"
             mark = Text("✓" if good else "•", style=GOOD if good else WAITING)
-            table.add_row(mark, kind, Text(found["reason"], style="dim"), Text(found["message"]))
+            said = Text(found["message"]) if good else Text.assemble((found["reason"], WAITING), ": ", found["message"])
+            table.add_row(mark, kind, Text(age(found["lastTransitionTime"], now), style="dim"), said)
     console.print(table)
+    for line in next_steps(name, ready=ready):
+        console.print(Text(line, style="dim"), soft_wrap=True)
+
+
+def next_steps(name: str, *, ready: bool) -> list[str]:
+    """The commands that a person would want now."""
+    if ready:
+        return [f"next   kaito chat {name}"]
+    return [f"next   kaito logs {name} -f", f"       kubectl get events --field-selector involvedObject.name={name}"]
+
+
+def print_step(console: Console, elapsed: float, sentence: str) -> None:
+    """One line of progress; in a terminal a long one goes on below itself, elsewhere it stays one line."""
+    when = Text(f"{elapsed:6.1f} s", style="dim")
+    if not console.is_terminal:
+        console.print(Text.assemble(when, "  ", sentence), soft_wrap=True)
+        return
+    line = Table.grid(padding=(0, 2))
+    line.add_row(when, Text(sentence))
+    console.print(line)
 
 
 async def follow(session: Any, name: str, *, timeout: float | None) -> Object:
@@ -111,7 +136,7 @@ async def follow(session: Any, name: str, *, timeout: float | None) -> Object:
             elapsed = time.monotonic() - started
             reason = why(workspace)
             if reason != said:
-                console.print(Text.assemble((f"{elapsed:6.1f} s  ", "dim"), reason))
+                print_step(console, elapsed, reason)
                 said = reason
             if is_ready(workspace) or (timeout is not None and elapsed >= timeout):
                 return workspace

@@ -14,13 +14,19 @@ READY_STATES = ("Ready", "NotReady")
 
 @dataclass
 class Seen:
-    """What one pass saw. ``failure`` is the classified reason why the workload is not ready."""
+    """What one pass saw.
+
+    ``failure`` is the classified reason why the workload is not ready, ``step`` what one that has not failed is doing,
+    ``missing`` what the nodes lack while there are too few.
+    """
 
     nodes: Sequence[Object] = ()
     target: int = 0
     rolled_out: bool = False
     answered: bool = False
     failure: tuple[str, str] | None = None
+    step: str = reasons.INFERENCE_PENDING
+    missing: str = reasons.NODES_NOT_READY
     trouble: Trouble | None = None
 
 
@@ -52,7 +58,7 @@ def next_status(ws: Object, seen: Seen, *, now: str) -> dict[str, Any]:
     if seen.target:
         status["targetNodeCount"] = seen.target
     status["state"] = "Ready" if ready else "NotReady" if old.get("state") in READY_STATES else "Pending"
-    wanted = [_nodes(seen.nodes, enough), _resource(enough), _inference(served, seen), _succeeded(ready)]
+    wanted = [_nodes(seen, enough), _resource(seen, enough), _inference(served, seen), _succeeded(ready)]
     status["conditions"] = merge(ws, [_with_trouble(one, seen.trouble) for one in wanted], now=now)
     return status
 
@@ -83,16 +89,16 @@ def merge(ws: Object, wanted: Sequence[Condition], *, now: str) -> list[dict[str
     return list(before.values())
 
 
-def _nodes(nodes: Sequence[Object], enough: bool) -> Condition:
+def _nodes(seen: Seen, enough: bool) -> Condition:
     reason = Reason.NODES_READY if enough else Reason.NODE_NOT_READY
-    message = reasons.NODES_READY if enough else reasons.NODES_NOT_READY
-    return "NodesReady", enough, reason, message + pressure_warning(nodes)
+    message = reasons.NODES_READY if enough else cut(seen.missing)
+    return "NodesReady", enough, reason, message + pressure_warning(seen.nodes)
 
 
-def _resource(enough: bool) -> Condition:
+def _resource(seen: Seen, enough: bool) -> Condition:
     if enough:
         return "ResourceReady", True, Reason.RESOURCE_READY, reasons.RESOURCE_READY
-    return "ResourceReady", False, Reason.NODE_NOT_READY, reasons.NODES_NOT_READY
+    return "ResourceReady", False, Reason.NODE_NOT_READY, cut(seen.missing)
 
 
 def _inference(served: bool, seen: Seen) -> Condition:
@@ -102,7 +108,7 @@ def _inference(served: bool, seen: Seen) -> Condition:
         return "InferenceReady", False, *seen.failure
     if seen.trouble is not None:
         return "InferenceReady", False, seen.trouble.reason, cut(seen.trouble.sentence)
-    return "InferenceReady", False, Reason.INFERENCE_PENDING, reasons.INFERENCE_PENDING
+    return "InferenceReady", False, Reason.INFERENCE_PENDING, cut(seen.step)
 
 
 def _succeeded(ready: bool) -> Condition:

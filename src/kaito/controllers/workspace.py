@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from kaito.api import keys
 from kaito.api.errors import SpecError, SpecErrors
-from kaito.controllers import reasons, revision
+from kaito.controllers import progress, reasons, revision
 from kaito.controllers.caches import WORKSPACES, Caches
 from kaito.controllers.failures import classify
 from kaito.controllers.prober import Prober
@@ -126,6 +126,7 @@ class WorkspaceReconciler:
             seen.target = max(1, serving.nodes) if serving is not None else wanted
         await self._provisioner.ensure(ws, seen.target)
         if not nodes_ready(seen.nodes, seen.target):
+            seen.missing = self._provisioner.missing(ws, seen.nodes, seen.target)
             return ws
         if not current:
             # Built before anything is created, so that what cannot be served leaves nothing half-made.
@@ -215,6 +216,7 @@ class WorkspaceReconciler:
         seen.rolled_out = rolled_out(live)
         if live is None or not seen.rolled_out:
             seen.failure = classify(pods)
+            seen.step = progress.workload(key[1], live, pods, wanted=live["spec"].get("replicas", 1) if live else 1)
             return LOOK_AGAIN
         again = await self._prove(key, (live["metadata"]["uid"], live["metadata"].get("generation"), _lives(pods)))
         proof = self._proofs.get(key)
@@ -249,7 +251,8 @@ class WorkspaceReconciler:
         await self._patch_status(ws, status)
         before, after = _reason(old), _reason(status)
         if before != after:
-            await self._event(ws, "Normal" if after[0] == "True" else "Warning", after[1], after[2])
+            expected = after[0] == "True" or after[1] == Reason.INFERENCE_PENDING
+            await self._event(ws, "Normal" if expected else "Warning", after[1], after[2])
 
     async def _delete(self, ws: Object) -> None:
         """Release the nodes and let go; the children follow by their owner references. Waits for nothing."""

@@ -20,6 +20,10 @@ class Provisioner(Protocol):
         """Ask for ``count`` nodes. Returns at once; readiness is seen on the nodes."""
         ...
 
+    def missing(self, ws: Object, nodes: Sequence[Object], target: int) -> str:
+        """What the Workspace waits for while fewer than ``target`` of its ``nodes`` are ready, and the remedy."""
+        ...
+
     async def release(self, ws: Object) -> None:
         """Give back what ``ensure`` asked for. Must not wait for machines to go."""
         ...
@@ -36,6 +40,16 @@ class Byo:
     async def ensure(self, ws: Object, count: int) -> None:
         return None
 
+    def missing(self, ws: Object, nodes: Sequence[Object], target: int) -> str:
+        count, late = _counted(nodes, target)
+        if late:
+            return f"{count}; waiting for {', '.join(late)} to report Ready: kubectl describe node {late[0]}"
+        labels = [f"{key}={value}" for key, value in sorted(selector_labels(ws).items())]
+        if not labels:
+            return f"{count}; the cluster has no {'other ' if nodes else ''}node: add one"
+        other = "other " if nodes else ""
+        return f"{count}; no {other}node has the labels {','.join(labels)}: kubectl label node NAME {' '.join(labels)}"
+
     async def release(self, ws: Object) -> None:
         return None
 
@@ -45,6 +59,18 @@ class Local(Byo):
 
     def nodes(self, ws: Object, known: Sequence[Object]) -> list[Object]:
         return sorted(known, key=lambda node: node["metadata"]["name"])
+
+    def missing(self, ws: Object, nodes: Sequence[Object], target: int) -> str:
+        count, late = _counted(nodes, target)
+        if late or not nodes:
+            return f"{count}; waiting for this machine's node to report Ready"
+        return f"{count}; the local cluster has one node: use a model or a count that fits it"
+
+
+def _counted(nodes: Sequence[Object], target: int) -> tuple[str, list[str]]:
+    """How many of the wanted nodes are ready, and the names of those that are there and are not."""
+    wanted, late = max(1, target), [node["metadata"]["name"] for node in nodes if not is_ready(node)]
+    return f"{len(nodes) - len(late)} of {wanted} node{'s' if wanted > 1 else ''} ready", late
 
 
 def is_ready(node: Object) -> bool:

@@ -1,9 +1,11 @@
 """What a person reads about a Workspace is the truth of its conditions."""
 
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from kaito.cli import view
 
@@ -47,6 +49,11 @@ def test_ready_only_when_success_was_observed_for_the_present_spec() -> None:
             "ContainerOOMKilled: demo-0 was killed: 3 GiB of 2 GiB",
             id="the cause, not the summary",
         ),
+        pytest.param(
+            (("InferenceReady", "False", "WorkspaceInferenceStatusPending", "pod demo-0 waits for the scheduler"),),
+            "pod demo-0 waits for the scheduler",
+            id="a step on the way has no code",
+        ),
         pytest.param(READY, "the model answers", id="ready"),
     ],
 )
@@ -77,3 +84,31 @@ def test_the_list_shows_the_reason_in_words(capsys: pytest.CaptureFixture[str]) 
     assert "NAME" in out
     assert "kaito-demo" in out
     assert "ImagePullError" in out
+
+
+def test_the_status_page_ends_with_what_to_do_next(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = workspace(*READY)
+    for one in shown["status"]["conditions"]:
+        one["lastTransitionTime"] = datetime.now(UTC).isoformat()
+    view.print_status(shown)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert "✓  InferenceReady      0s  Inference has been deployed successfully" in lines
+    assert lines[-1] == "next   kaito chat demo"
+    found = shown["status"]["conditions"][1]
+    found.update(status="False", reason="ContainerOOMKilled", message="demo-0 was killed")
+    shown["status"]["conditions"][2]["status"] = "False"
+    view.print_status(shown)
+    out = capsys.readouterr().out
+    assert "ContainerOOMKilled: demo-0 was killed" in out
+    assert "next   kaito logs demo -f" in out
+
+
+def test_a_long_step_stays_one_line_outside_a_terminal() -> None:
+    told = StringIO()
+    view.print_step(Console(file=told, width=40), 1.25, "a sentence " * 9)
+    assert told.getvalue().count("\n") == 1
+    shown = StringIO()
+    view.print_step(Console(file=shown, width=40, force_terminal=True, color_system=None), 1.25, "a sentence " * 9)
+    lines = shown.getvalue().splitlines()
+    assert lines[0].startswith("   1.2 s  a sentence")
+    assert all(line.startswith(("          a sentence", "          sentence")) for line in lines[1:])

@@ -84,6 +84,7 @@ class World:
             resources.PODS,
             {
                 "metadata": {"name": "demo-0", "namespace": "default", "labels": {"kaito.sh/workspace": "demo"}},
+                "spec": {"nodeName": "here"},
                 "status": {"containerStatuses": [container]},
             },
         )
@@ -201,6 +202,34 @@ async def test_a_crash_says_why_and_the_state_remembers(world: World) -> None:
     world.roll_out(restarts=1)
     await world.until(lambda: world.state() == "Ready")
     assert len(world.asked) == asked + 1
+
+
+async def test_a_workload_that_comes_up_says_what_it_is_doing_and_no_warning(world: World) -> None:
+    await world.until(lambda: world.condition("InferenceReady").get("message") == "StatefulSet demo has 0 of 1 pods")
+    pod = {
+        "metadata": {"name": "demo-0", "namespace": "default", "labels": {"kaito.sh/workspace": "demo"}},
+        "spec": {"nodeName": "here"},
+        "status": {
+            "containerStatuses": [{"name": "demo", "state": {"running": {"startedAt": "2026-01-02T03:04:05Z"}}}]
+        },
+    }
+    world.api.put(resources.PODS, pod)
+    await world.until(lambda: "demo-0: container demo loads the model" in world.condition("InferenceReady")["message"])
+    await world.ready()
+    told = [(one["type"], one["reason"]) for one in world.api.objects["events"].values()]
+    assert {kind for kind, _ in told} == {"Normal"}
+    assert ("Normal", "WorkspaceInferenceStatusSuccess") in told
+
+
+async def test_a_missing_node_is_named_with_the_command_that_brings_one() -> None:
+    world = World()
+    world.api.put(WORKSPACES, WORKSPACE)
+    await world.start()
+    await world.until(lambda: world.condition("NodesReady").get("reason") == "NodeNotReady")
+    assert world.condition("NodesReady")["message"].startswith("0 of 1 node ready; ")
+    world.api.put(resources.NODES, NODE)
+    await world.ready()
+    await world.stop()
 
 
 async def test_a_model_without_a_plan_creates_nothing() -> None:

@@ -33,3 +33,24 @@ def test_readiness_and_pressure() -> None:
         "; warning: worker node(s) under resource pressure: x (DiskPressure, PIDPressure); y (MemoryPressure)"
     )
     assert pressure_warning(NODES) == ""
+
+
+def test_missing_nodes_are_counted_and_the_remedy_is_a_command() -> None:
+    chosen = {"resource": {"labelSelector": {"matchLabels": {"zone": "a", "gpu": "a100"}}}}
+    assert Byo().missing(chosen, [], 1) == (
+        "0 of 1 node ready; no node has the labels gpu=a100,zone=a: kubectl label node NAME gpu=a100 zone=a"
+    )
+    assert Byo().missing(chosen, [node("a", "Ready")], 2) == (
+        "1 of 2 nodes ready; no other node has the labels gpu=a100,zone=a: kubectl label node NAME gpu=a100 zone=a"
+    )
+    assert Byo().missing(chosen, [node("a"), node("b", "Ready")], 2) == (
+        "1 of 2 nodes ready; waiting for a to report Ready: kubectl describe node a"
+    )
+    assert Byo().missing({}, [], 1) == "0 of 1 node ready; the cluster has no node: add one"
+
+
+def test_the_local_cluster_names_its_one_node() -> None:
+    assert (
+        Local().missing({}, [node("here")], 1) == "0 of 1 node ready; waiting for this machine's node to report Ready"
+    )
+    assert Local().missing({}, [node("here", "Ready")], 2).startswith("1 of 2 nodes ready; the local cluster has one")
