@@ -1,5 +1,6 @@
 """up, down, kubeconfig: the local cluster, from the command line."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Annotated
@@ -43,10 +44,13 @@ def up(
             f"a cluster runs in {folder} already (process {pid}). Use it, stop it with "
             f"`kaito down --state-dir {folder}`, or choose another --state-dir."
         )
+    fresh = not folder.exists()
     process, ready = _start(folder, port, detach=detach)
     text = _first_line(ready, process.pid)
     if text != "ready":
         process.wait()
+        if fresh:
+            _withdraw(folder)
         raise CliError(text.removeprefix("error: ") or f"the cluster did not start; see {folder / 'kaito.log'}")
     print(f"Kubernetes with KAITO is ready.\n\n  export KUBECONFIG={folder / 'kubeconfig'}\n")
     if detach:
@@ -92,6 +96,15 @@ def _start(folder: Path, port: int | None, *, detach: bool):  # type: ignore[no-
     return process, os.fdopen(reading)
 
 
+def _withdraw(folder: Path) -> None:
+    """Remove a folder that was made for a cluster that never wrote a word into it."""
+    log = folder / "kaito.log"
+    with contextlib.suppress(OSError):
+        if log.exists() and not log.stat().st_size:
+            log.unlink()
+        folder.rmdir()
+
+
 def _first_line(ready, pid: int) -> str:  # type: ignore[no-untyped-def]
     """What the cluster says of its start; "" when it ended without a word."""
     import select
@@ -105,18 +118,10 @@ def _first_line(ready, pid: int) -> str:  # type: ignore[no-untyped-def]
 
 def down(state: StateDir = None) -> None:
     """Stop the local cluster and all its pods. What was applied is kept for the next `kaito up`."""
-    import signal
-    import time
-
     folder = state_dir(state)
     pid = running(folder)
-    if pid is not None:
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while running(folder) == pid and time.monotonic() < deadline:
-            _nap()
-        if running(folder) == pid:
-            raise CliError(f"process {pid} did not end within {STOP_SECONDS:.0f} seconds; see {folder / 'kaito.log'}")
+    if pid is not None and not _stop(pid):
+        raise CliError(f"process {pid} did not end within {STOP_SECONDS:.0f} seconds; see {folder / 'kaito.log'}")
     # A cluster that was killed leaves its pods running: they end here.
     from kaito.local.kubelet import stop_all
 
@@ -126,10 +131,21 @@ def down(state: StateDir = None) -> None:
     print("Stopped." if pid is not None else f"Stopped {left} processes that a killed cluster had left behind.")
 
 
-def _nap() -> None:
-    import threading
+def _stop(pid: int) -> bool:
+    """Ask a process to end; whether it has ended, not only begun to."""
+    import select
+    import signal
 
-    threading.Event().wait(0.05)
+    try:
+        watched = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(watched, signal.SIGTERM)
+        return bool(select.select([watched], [], [], STOP_SECONDS)[0])
+    finally:
+        os.close(watched)
 
 
 def kubeconfig(state: StateDir = None) -> None:

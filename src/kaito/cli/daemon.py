@@ -7,11 +7,13 @@ it leaves the pods running: the next one takes them over.
 import argparse
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import shutil
 import signal
 import sys
+import tempfile
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -77,12 +79,12 @@ def prepare(state_dir: Path) -> None:
     """Make the state folder. Raises StartError."""
     try:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        probe = state_dir / f".probe-{os.getpid()}"
-        probe.write_bytes(b"x" * 4096)
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=state_dir) as probe:
+            probe.write(b"x" * 4096)
     except OSError as exc:
+        free = "Free some space, or choose" if exc.errno in (errno.ENOSPC, errno.EDQUOT) else "Choose"
         raise StartError(
-            f"the state folder {state_dir} cannot be written: {exc.strerror}. Choose another with --state-dir."
+            f"the state folder {state_dir} cannot be written: {exc.strerror}. {free} another with --state-dir."
         ) from exc
 
 
