@@ -1,5 +1,6 @@
 """What an inference configuration fixes before the planner begins: read as YAML, in every spelling the engine takes."""
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,6 +10,7 @@ import yaml
 from kaito.api import podcontract
 from kaito.api.errors import SpecError
 from kaito.capacity.plan import Wishes
+from kaito.models.engine import EngineOptions
 
 FIELD: Final = f"inference.config: {podcontract.CONFIG_KEY}"
 _SIZES: Final = {"k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
@@ -29,6 +31,13 @@ def wishes(text: str) -> Wishes:
         tensor_parallel=_count(options.get("tensor-parallel-size")),
         kv_cache_dtype=_word(options.get("kv-cache-dtype")),
     )
+
+
+def completed(asked: Wishes, options: EngineOptions) -> Wishes:
+    """``asked``, with what the engine needs for this model where its author left it open."""
+    if asked.kv_cache_dtype is None and options.kv_cache_dtype:
+        return dataclasses.replace(asked, kv_cache_dtype=options.kv_cache_dtype)
+    return asked
 
 
 def _options(text: str) -> Mapping[str, Any]:

@@ -23,6 +23,7 @@ from aiohttp import web
 
 from kaito.api import podcontract
 from kaito.api.crds import all_crds
+from kaito.cli.rendering import LOCAL_IMAGE
 from kaito.controllers import admission, operator
 from kaito.controllers.resolver import Resolver
 from kaito.kube import config
@@ -34,7 +35,7 @@ from kaito.local.proxy import ServiceProxy
 from kaito.workloads.inference import WorkloadSettings
 
 log = logging.getLogger("kaito")
-IMAGE = "kaito.local/engine:installed"
+IMAGE = LOCAL_IMAGE
 PID_FILE, LOG_FILE, KUBECONFIG_FILE = "kaito.pid", "kaito.log", "kubeconfig"
 STOP_GRACE = 10.0
 WEBHOOK_PORT = 9443

@@ -1,10 +1,11 @@
 """The `kaito` command: parsing and help only. Every command imports what it needs when it runs."""
 
+import io
 import sys
 
 import typer
 
-from kaito.cli import catalogue, cluster, errors, objects, talk
+from kaito.cli import catalogue, cluster, errors, models, objects, plan, render, talk
 
 app = typer.Typer(
     name="kaito",
@@ -14,12 +15,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (cluster, objects, talk, catalogue):
+for module in (cluster, plan, models, render, objects, talk, catalogue):
     module.register(app)
 
 
 def main() -> None:
     """Run the command. Exit codes: 0 ok, 1 usage, 2 not found, 3 not ready, 4 refused, 5 cluster unreachable."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A model may answer in signs that the terminal's encoding lacks: better a ? than no answer.
+            stream.reconfigure(errors="replace")
     try:
         app()
     except errors.CliError as exc:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kaito.cli.errors import NOT_READY, CliError
+from kaito.cli.errors import NOT_READY, UNREACHABLE, CliError
 from kaito.cli.options import Kubeconfig, Namespace
 from kaito.kube.lines import lines
 
@@ -33,11 +33,14 @@ def chat(
 
 
 def run_model(
-    model: Annotated[str, typer.Argument(help="A catalogue name or a Hugging Face id.")],
+    model: Annotated[str, typer.Argument(help="A catalogue name, a Hugging Face id, or a folder of this machine.")],
     name: Annotated[
         str | None, typer.Option("--name", help="Of the Workspace; default: made from the model's.")
     ] = None,
     instance_type: Annotated[str | None, typer.Option("--instance-type", help="GPU machine, on a cluster.")] = None,
+    access_secret: Annotated[
+        str | None, typer.Option("--access-secret", help="Secret with your token (key HF_TOKEN), for gated models.")
+    ] = None,
     message: Annotated[str | None, typer.Option("--message", "-m", help="Ask once and end; else a dialogue.")] = None,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the model.")] = 1800,
     namespace: Namespace = None,
@@ -47,7 +50,9 @@ def run_model(
     from kaito.cli import view
     from kaito.cli.connect import FIELD_MANAGER, WORKSPACES, Session, run
 
-    manifest = workspace_for(model, name=name, instance_type=instance_type)
+    manifest = workspace_for(
+        _checked(model, access_secret), name=name, instance_type=instance_type, access_secret=access_secret
+    )
 
     async def action(session: Session) -> None:
         manifest["metadata"]["namespace"] = session.namespace
@@ -61,7 +66,30 @@ def run_model(
     run(action, kubeconfig=kubeconfig, namespace=namespace)
 
 
-def workspace_for(model: str, *, name: str | None, instance_type: str | None) -> dict[str, Any]:
+def _checked(model: str, access_secret: str | None) -> str:
+    """The model as the cluster is told it, once it is known to be one. Nothing is created for a typing error.
+
+    A hub that does not answer here may answer the cluster. Raises CliError.
+    """
+    from kaito.cli import find
+
+    try:
+        found = find.model(model)
+    except CliError as exc:
+        if exc.code == UNREACHABLE:
+            return model
+        raise
+    if found.gated and not access_secret:
+        raise CliError(
+            f"{found.name} is gated: accept its licence on the hub, keep your token in a Secret (`kubectl create "
+            "secret generic hub --from-literal=HF_TOKEN=...`), and name it with --access-secret"
+        )
+    return found.id if found.source == "folder" else model
+
+
+def workspace_for(
+    model: str, *, name: str | None, instance_type: str | None, access_secret: str | None = None
+) -> dict[str, Any]:
     """The smallest Workspace that serves ``model``; the name is its last part made a DNS label of at most 52."""
     import re
 
@@ -69,12 +97,15 @@ def workspace_for(model: str, *, name: str | None, instance_type: str | None) ->
     resource: dict[str, Any] = {"labelSelector": {}}
     if instance_type:
         resource = {"instanceType": instance_type, "labelSelector": {"matchLabels": {"apps": label}}}
+    preset: dict[str, Any] = {"name": model}
+    if access_secret:
+        preset["presetOptions"] = {"modelAccessSecret": access_secret}
     return {
         "apiVersion": "kaito.sh/v1beta1",
         "kind": "Workspace",
         "metadata": {"name": label},
         "resource": resource,
-        "inference": {"preset": {"name": model}},
+        "inference": {"preset": preset},
     }
 
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kaito.cli.screen import page, table
+
 Object = dict[str, Any]
 SHOWN = ("NodesReady", "NodeClaimReady", "ResourceReady", "InferenceReady", "JobStarted", "WorkspaceSucceeded")
 GOOD, WAITING = "green", "yellow"
@@ -121,6 +123,29 @@ def print_step(console: Console, elapsed: float, sentence: str) -> None:
     line = Table.grid(padding=(0, 2))
     line.add_row(when, Text(sentence))
     console.print(line)
+
+
+def print_objects(objects: list[Object]) -> None:
+    """Kind and name of each object, and what it is for."""
+    with page() as to:
+        made = table("KIND", "NAME", "WHAT")
+        made.columns[2].no_wrap = False
+        for one in objects:
+            made.add_row(one["kind"], one["metadata"]["name"], Text(_what(one), style="dim"))
+        to.print(made)
+
+
+def _what(obj: Object) -> str:
+    match obj["kind"]:
+        case "StatefulSet":
+            container = obj["spec"]["template"]["spec"]["containers"][0]
+            return f"{obj['spec']['replicas']} × {container['image']}"
+        case "Service":
+            ports = [str(port["port"]) for port in obj["spec"].get("ports") or ()]
+            return f"ports {', '.join(ports)}" if ports else "names for the pods"
+        case "ControllerRevision":
+            return f"revision {obj['revision']} of the Workspace"
+    return ""
 
 
 async def follow(session: Any, name: str, *, timeout: float | None) -> Object:

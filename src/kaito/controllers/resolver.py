@@ -17,7 +17,7 @@ from kaito.capacity import machines
 from kaito.capacity.host import this_host
 from kaito.capacity.machines import Machine, MachineError
 from kaito.capacity.planner import Plan, Refusal, Wishes, plan
-from kaito.capacity.wishes import wishes
+from kaito.capacity.wishes import completed, wishes
 from kaito.controllers.reasons import plan_failed
 from kaito.kube import errors, resources
 from kaito.kube.client import Client
@@ -118,9 +118,7 @@ class Resolver:
 
     def _plan(self, model: Model, machine: Machine, asked: Wishes) -> Plan:
         options = engine_options(model.name, model.profile.architectures)
-        if asked.kv_cache_dtype is None and options.kv_cache_dtype:
-            asked = dataclasses.replace(asked, kv_cache_dtype=options.kv_cache_dtype)
-        made = plan(model.profile, machine, asked)
+        made = plan(model.profile, machine, completed(asked, options))
         if isinstance(made, Refusal):
             raise plan_failed(f"inference.preset: {made}")
         return made

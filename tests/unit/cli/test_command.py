@@ -1,19 +1,12 @@
 """The command as a person runs it: exit codes and sentences."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from kaito.cli import errors
-
-
-def kaito(*args: str, home: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from kaito.cli.main import main; main()", *args]
-    clean = {"HOME": str(home), "PATH": "/usr/bin:/bin", **env}
-    return subprocess.run(command, capture_output=True, text=True, env=clean, timeout=60, check=False)
+from tests.unit.cli.command import kaito
 
 
 @pytest.mark.parametrize(
