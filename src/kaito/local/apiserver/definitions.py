@@ -67,10 +67,8 @@ def _name_taken(crd: Object, others: list[Object]) -> tuple[str, str] | None:
         (names["kind"], kinds, "KindConflict"),
         (names.get("listKind"), kinds, "ListKindConflict"),
     )
-    for name, taken, reason in checks:
-        if name and name in taken:
-            return reason, f'"{name}" is already in use'
-    return None
+    found = [(reason, f'"{name}" is already in use') for name, taken, reason in checks if name and name in taken]
+    return found[-1] if found else None  # as a real server: the last one is what the condition says
 
 
 class Definitions:

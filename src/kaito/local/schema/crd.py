@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kaito.local.schema import openapi_validate, structural
-from kaito.local.schema.errors import FieldError, invalid, not_supported, required
+from kaito.local.schema import structural
 from kaito.local.schema.fields import ANY, Schema
 from kaito.local.schema.registry import Column, Type
 
@@ -42,9 +41,6 @@ class CompiledVersion:
     def default(self, obj: Object) -> None:
         structural.apply_defaults(self.schema, obj)
 
-    def validate(self, obj: Object) -> list[FieldError]:
-        return openapi_validate.validate_object(self.schema.raw, obj)
-
 
 @dataclass(frozen=True)
 class CompiledCRD:
@@ -72,68 +68,8 @@ class CompiledCRD:
         return obj if obj.get("apiVersion") == wanted else {**obj, "apiVersion": wanted}
 
 
-def validate(crd: Object) -> list[FieldError]:
-    """What is wrong with a definition, beyond the types of its fields."""
-    spec = crd.get("spec") or {}
-    names = spec.get("names") or {}
-    errors = [required(f"spec.{key}") for key in ("group", "scope") if not spec.get(key)]
-    errors += [required(f"spec.names.{key}") for key in ("plural", "kind") if not names.get(key)]
-    if spec.get("scope") and spec["scope"] not in ("Cluster", "Namespaced"):
-        errors.append(not_supported("spec.scope", spec["scope"], ["Cluster", "Namespaced"]))
-    name = (crd.get("metadata") or {}).get("name")
-    wanted = f"{names.get('plural')}.{spec.get('group')}"
-    if not errors and name != wanted:
-        errors.append(invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group'))
-    versions = spec.get("versions") or []
-    if not versions:
-        errors.append(required("spec.versions", "must have at least one version"))
-    stored = [version for version in versions if version.get("storage")]
-    if versions and len(stored) != 1:
-        errors.append(invalid("spec.versions", [v.get("name") for v in versions],
-                              "must have exactly one version marked as storage version"))  # fmt: skip
-    schemas = [version.get("schema") for version in versions]
-    shared = bool(schemas) and all(schema == schemas[0] for schema in schemas)
-    for index, version in enumerate(versions):
-        # Versions that agree on their schema are looked at as one, and its errors have the path of the shared schema.
-        where = "spec.validation" if shared else f"spec.versions[{index}].schema"
-        found = _validate_version(version, f"spec.versions[{index}]", where)
-        errors += [error for error in found if error not in errors]
-    return errors
-
-
-def _validate_version(version: Object, path: str, schema_path: str) -> list[FieldError]:
-    if not version.get("name"):
-        return [required(f"{path}.name")]
-    raw = (version.get("schema") or {}).get("openAPIV3Schema")
-    if raw is None:
-        return [required(f"{path}.schema.openAPIV3Schema", "schemas are required")]
-    errors = structural.check(raw, f"{schema_path}.openAPIV3Schema")
-    for index, column in enumerate(version.get("additionalPrinterColumns") or ()):
-        here = f"{path}.additionalPrinterColumns[{index}]"
-        errors += [required(f"{here}.{key}") for key in ("name", "type", "jsonPath") if not column.get(key)]
-    return errors
-
-
-def unevaluated_rules(crd: Object) -> list[str]:
-    """Where a definition has CEL rules (`x-kubernetes-validations`): kept but never evaluated: warn of them."""
-    found: list[str] = []
-
-    def walk(raw: Any, path: str) -> None:
-        if isinstance(raw, dict):
-            if raw.get("x-kubernetes-validations"):
-                found.append(path)
-            for name, child in (raw.get("properties") or {}).items():
-                walk(child, f"{path}.{name}")
-            walk(raw.get("items"), f"{path}[*]")
-            walk(raw.get("additionalProperties"), f"{path}.*")
-
-    for version in crd.get("spec", {}).get("versions") or ():
-        walk((version.get("schema") or {}).get("openAPIV3Schema"), version.get("name", ""))
-    return found
-
-
 def compile(crd: Object) -> CompiledCRD:
-    """Compile a valid definition; call `validate` first for one that a user sent."""
+    """Compile a valid definition; call `crd_validate.validate` first for one that a user sent."""
     spec = crd["spec"]
     names = spec["names"]
     versions = {version["name"]: _compile_version(spec, version) for version in spec["versions"]}
@@ -183,6 +119,7 @@ def _compile_version(spec: Object, version: Object) -> CompiledVersion:
         custom=True,
         schema=schema,
         subresource_kinds=(_SCALE,) if scale else (),
+        replicas_path=scale["specReplicasPath"] if scale else "",
     )
     warning = ""
     if version.get("deprecated"):

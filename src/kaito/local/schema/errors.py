@@ -30,8 +30,18 @@ _WORDS = {
 }
 
 
+# The value of an error about an object or a list as a whole, which is not worth showing.
+OMITTED: Any = type("Omitted", (), {"__repr__": lambda self: "OMITTED"})()
+
+
+class Ordered(dict[str, Any]):
+    """A value that is shown with its keys in their own order, as Go shows a struct."""
+
+
 def show(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    first = value[0] if isinstance(value, list) and value else value
+    option = 0 if isinstance(first, Ordered) else orjson.OPT_SORT_KEYS
+    return orjson.dumps(value, option=option).decode()
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class FieldError:
     def message(self) -> str:
         """The text without the field: `Invalid value: "x": must be ...`."""
         text = _WORDS[self.type]
-        if self.type not in (REQUIRED, FORBIDDEN, TOO_LONG):
+        if self.type not in (REQUIRED, FORBIDDEN, TOO_LONG) and self.value is not OMITTED:
             text += f": {show(self.value)}"
         return f"{text}: {self.detail}" if self.detail else text
 

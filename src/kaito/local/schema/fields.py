@@ -60,6 +60,7 @@ class Schema:
         self.has_default = False
         self.default: Any = None
         self.raw: dict[str, Any] = {}
+        self.ruled = False  # whether the schema of a whole kind has rules anywhere
 
     def __repr__(self) -> str:
         return f"Schema({self.name or self.kind})"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
+from kaito.local.schema.correlate import ABSENT, old_field, old_items
 from kaito.local.schema.errors import (
     TOO_LONG,
     TOO_MANY,
@@ -18,19 +17,12 @@ from kaito.local.schema.errors import (
     required,
     show,
 )
+from kaito.local.schema.patterns import pattern
+from kaito.local.schema.validate_meta import validate_labels
 
 Raw = dict[str, Any]
 _COMMON = frozenset({"apiVersion", "kind", "metadata"})
 _NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object", list: "array"}
-
-
-@lru_cache(maxsize=512)
-def _pattern(text: str) -> re.Pattern[str] | None:
-    """A compiled pattern; None for one that only Go's RE2 understands, which then matches everything."""
-    try:
-        return re.compile(text.replace(r"\z", r"\Z"))
-    except re.error:
-        return None
 
 
 def _fits(kind: str, value: Any) -> bool:
@@ -53,8 +45,10 @@ def _whole(text: str) -> FieldError:
     return invalid("<nil>", "", text)
 
 
-def validate(raw: Raw, value: Any, path: str = "") -> list[FieldError]:
-    """Everything wrong with a value, outermost first."""
+def validate(raw: Raw, value: Any, path: str = "", old: Any = ABSENT) -> list[FieldError]:
+    """Everything wrong with a value, outermost first; with `old`, what a change leaves alone is not looked at."""
+    if old is not ABSENT and old == value:
+        return []
     if value is None and raw.get("nullable"):
         return []
     kind = raw.get("type")
@@ -72,20 +66,21 @@ def validate(raw: Raw, value: Any, path: str = "") -> list[FieldError]:
     if isinstance(value, str):
         errors += _check_string(raw, value, path)
     elif isinstance(value, dict):
-        errors += _check_object(raw, value, path)
+        errors += _check_object(raw, value, path, old)
     elif isinstance(value, list):
-        errors += _check_list(raw, value, path)
+        errors += _check_list(raw, value, path, old)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         errors += _check_number(raw, value, path)
-    return errors + _check_combined(raw, value, path)
+    return errors + _check_combined(raw, value, path, old)
 
 
-def validate_object(raw: Raw, obj: Raw) -> list[FieldError]:
+def validate_object(raw: Raw, obj: Raw, old: Raw | None = None) -> list[FieldError]:
     """A whole object; `apiVersion`, `kind` and `metadata` have rules of their own, whatever the schema says of them."""
     properties = {name: child for name, child in (raw.get("properties") or {}).items() if name not in _COMMON}
     body = {name: value for name, value in obj.items() if name not in _COMMON}
+    before = ABSENT if old is None else {name: value for name, value in old.items() if name not in _COMMON}
     needed = [name for name in raw.get("required") or () if name not in _COMMON]
-    return validate({**raw, "properties": properties, "required": needed}, body)
+    return validate({**raw, "properties": properties, "required": needed}, body, old=before)
 
 
 def _check_enum(raw: Raw, value: Any, path: str) -> list[FieldError]:
@@ -99,8 +94,7 @@ def _check_string(raw: Raw, value: str, path: str) -> list[FieldError]:
         errors.append(invalid(path, value, f"{path} in body should be at least {raw['minLength']} chars long"))
     if len(value) > raw.get("maxLength", len(value)):
         errors.append(FieldError(path, TOO_LONG, f"may not be more than {raw['maxLength']} bytes"))
-    pattern = _pattern(raw["pattern"]) if raw.get("pattern") else None
-    if pattern is not None and not pattern.search(value):
+    if raw.get("pattern") and not pattern(raw["pattern"]).search(value):
         errors.append(invalid(path, value, f"{path} in body should match '{raw['pattern']}'"))
     if raw.get("format") == "date-time" and not _is_time(value):
         text = f"{path} in body must be of type date-time: {show(value)}"
@@ -134,11 +128,11 @@ def _check_number(raw: Raw, value: float, path: str) -> list[FieldError]:
     limits = {"int32": 2**31, "int64": 2**63}
     limit = limits.get(raw.get("format", ""))
     if limit and not -limit <= value < limit:
-        errors.append(invalid(path, value, f"{path} in body must be of type {raw['format']}: {show(value)}"))
+        errors.append(_whole(f"Checked value must be of type integer with format {raw['format']} in {path}"))
     return errors
 
 
-def _check_object(raw: Raw, value: Raw, path: str) -> list[FieldError]:
+def _check_object(raw: Raw, value: Raw, path: str, old: Any) -> list[FieldError]:
     errors = [required(f"{path}.{name}" if path else name) for name in raw.get("required") or () if name not in value]
     if len(value) < raw.get("minProperties", 0):
         errors.append(invalid(path, value, f"{path} in body should have at least {raw['minProperties']} properties"))
@@ -148,15 +142,23 @@ def _check_object(raw: Raw, value: Raw, path: str) -> list[FieldError]:
     for key, child in value.items():
         inner = properties.get(key, extra)
         if isinstance(inner, dict):
-            errors += validate(inner, child, f"{path}.{key}" if path else key)
-    return errors
+            errors += validate(inner, child, f"{path}.{key}" if path else key, old_field(raw, old, key))
+    return errors + (_check_embedded(value, path) if raw.get("x-kubernetes-embedded-resource") else [])
+
+
+def _check_embedded(value: Raw, path: str) -> list[FieldError]:
+    """An object within an object: it says what it is, and has labels that an object may have."""
+    errors = [required(f"{path}.{name}") for name in ("apiVersion", "kind") if not value.get(name)]
+    metadata = value.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    return errors + validate_labels(labels, f"{path}.metadata.labels")
 
 
 def _too_many(path: str, count: int, limit: int) -> FieldError:
     return FieldError(path, TOO_MANY, f"must have at most {limit} items", count)
 
 
-def _check_list(raw: Raw, value: list[Any], path: str) -> list[FieldError]:
+def _check_list(raw: Raw, value: list[Any], path: str, old: Any) -> list[FieldError]:
     errors = []
     if len(value) < raw.get("minItems", 0):
         errors.append(invalid(path, len(value), f"{path} in body should have at least {raw['minItems']} items"))
@@ -164,8 +166,8 @@ def _check_list(raw: Raw, value: list[Any], path: str) -> list[FieldError]:
         errors.append(_too_many(path, len(value), raw["maxItems"]))
     items = raw.get("items")
     if isinstance(items, dict):
-        for index, child in enumerate(value):
-            errors += validate(items, child, f"{path}[{index}]")
+        for index, (child, before) in enumerate(zip(value, old_items(raw, old, value), strict=True)):
+            errors += validate(items, child, f"{path}[{index}]", before)
     return errors + _check_unique(raw, value, path)
 
 
@@ -188,10 +190,10 @@ def _check_unique(raw: Raw, value: list[Any], path: str) -> list[FieldError]:
     return errors
 
 
-def _check_combined(raw: Raw, value: Any, path: str) -> list[FieldError]:
+def _check_combined(raw: Raw, value: Any, path: str, old: Any) -> list[FieldError]:
     errors = []
     for inner in raw.get("allOf") or ():
-        errors += validate(inner, value, path)
+        errors += validate(inner, value, path, old)
     if raw.get("anyOf") and all(validate(inner, value, path) for inner in raw["anyOf"]):
         errors.append(_whole(f'"{path}" must validate at least one schema (anyOf)'))
         errors += validate(raw["anyOf"][0], value, path)

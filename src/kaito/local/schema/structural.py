@@ -8,6 +8,7 @@ from typing import Any
 from kaito.local.schema.errors import FieldError, forbidden, invalid, not_supported, required
 from kaito.local.schema.fields import ANY, STRING, Schema, object_meta
 from kaito.local.schema.merge_keys import ListRule
+from kaito.local.schema.patterns import pattern
 
 Raw = dict[str, Any]
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
@@ -15,10 +16,21 @@ _PRESERVE, _INT_OR_STRING = "x-kubernetes-preserve-unknown-fields", "x-kubernete
 _EMBEDDED = "x-kubernetes-embedded-resource"
 
 
+def has_rules(raw: Any) -> bool:
+    """Whether a schema has rules (`x-kubernetes-validations`) anywhere."""
+    if not isinstance(raw, dict):
+        return False
+    if raw.get("x-kubernetes-validations"):
+        return True
+    children = ((raw.get("properties") or {}).values(), (raw.get("items"), raw.get("additionalProperties")))
+    return any(has_rules(child) for group in children for child in group)
+
+
 def build(raw: Raw, *, root: bool = False) -> Schema:
     """The schema of one value; `root` adds apiVersion, kind and the metadata of every object."""
     schema = _build(raw)
     schema.raw = raw
+    schema.ruled = root and has_rules(raw)
     schema.preserve = bool(raw.get(_PRESERVE))
     schema.embedded = bool(raw.get(_EMBEDDED))
     schema.nullable = bool(raw.get("nullable"))
@@ -75,8 +87,8 @@ def _prune(schema: Schema, value: Any, path: str, dropped: list[str]) -> Any:
             here = f"{path}.{key}" if path else key
             inner = schema.child(key)
             if inner is not None:
-                if child is None and inner.has_default and not inner.nullable:
-                    continue  # as a real server: null becomes the default
+                if child is None and inner.raw and not inner.nullable:
+                    continue  # as a real server: null is no value, so that the default takes its place
                 result[key] = _prune(inner, child, here, dropped)
             elif schema.preserve:
                 result[key] = child
@@ -114,7 +126,7 @@ def check(raw: Raw, path: str, *, root: bool = True) -> list[FieldError]:
             required(f"{path}.type", "must not be empty at the root") if kind is None
             else invalid(f"{path}.type", kind, "must be object at the root")
         )  # fmt: skip
-    elif kind is None and not raw.get(_PRESERVE) and not raw.get(_INT_OR_STRING):
+    elif kind is None and not raw.get(_PRESERVE) and not raw.get(_INT_OR_STRING) and "$ref" not in raw:
         errors.append(required(f"{path}.type", "must not be empty for specified object fields"))
     if raw.get(_INT_OR_STRING) and kind is not None:
         errors.append(invalid(f"{path}.type", kind, "must be empty if x-kubernetes-int-or-string is true"))
@@ -124,6 +136,8 @@ def check(raw: Raw, path: str, *, root: bool = True) -> list[FieldError]:
         )
     if "$ref" in raw:
         errors.append(forbidden(f"{path}.$ref", "$ref is not supported"))
+    if raw.get("pattern"):
+        errors += _check_pattern(raw["pattern"], f"{path}.pattern")
     if kind == "array":
         items = raw.get("items")
         if not isinstance(items, dict):
@@ -137,6 +151,14 @@ def check(raw: Raw, path: str, *, root: bool = True) -> list[FieldError]:
     if isinstance(raw.get("additionalProperties"), dict):
         errors += check(raw["additionalProperties"], f"{path}.additionalProperties", root=False)
     return errors
+
+
+def _check_pattern(text: str, path: str) -> list[FieldError]:
+    try:
+        pattern(text)
+    except ValueError as exc:
+        return [invalid(path, text, f"must be a valid regular expression, but isn't: {exc}")]
+    return []
 
 
 def _check_list_type(raw: Raw, items: Raw, path: str) -> list[FieldError]:

@@ -28,7 +28,7 @@ def _check(schema: Schema | None, value: Any, path: str, found: list[str]) -> No
         return
     if schema.kind in ("object", "map"):
         if not isinstance(value, dict):
-            found.append(f"{path}: expected map, got &{{{_go(value)}}}")
+            found.append(f"{path}: expected map, got &{{{go_value(value)}}}")
             return
         for key, child in value.items():
             inner = schema.items if schema.kind == "map" else schema.child(key)
@@ -38,14 +38,14 @@ def _check(schema: Schema | None, value: Any, path: str, found: list[str]) -> No
                 _check(inner, child, f"{path}.{key}", found)
     elif schema.kind == "list":
         if not isinstance(value, list):
-            found.append(f"{path}: expected list, got &{{{_go(value)}}}")
+            found.append(f"{path}: expected list, got &{{{go_value(value)}}}")
             return
         _check_items(schema, value, path, found)
     elif schema.kind in _SCALARS and isinstance(value, dict | list):
         shape = "map" if isinstance(value, dict) else "list"
         found.append(f"{path}: expected {'numeric' if schema.kind in ('integer', 'number') else schema.kind} (int or "
                      f"float), got {shape}" if schema.kind in ("integer", "number")
-                     else f"{path}: expected {schema.kind}, got &{{{_go(value)}}}")  # fmt: skip
+                     else f"{path}: expected {schema.kind}, got &{{{go_value(value)}}}")  # fmt: skip
 
 
 def _check_items(schema: Schema, value: list[Any], path: str, found: list[str]) -> None:
@@ -59,10 +59,12 @@ def _check_items(schema: Schema, value: list[Any], path: str, found: list[str]) 
         _check(schema.items, item, f"{path}{shown}", found)
 
 
-def _go(value: Any) -> str:
+def go_value(value: Any) -> str:
     """A value as Go prints it."""
     if isinstance(value, dict):
-        return "map[" + " ".join(f"{key}:{_go(child)}" for key, child in sorted(value.items())) + "]"
+        return "map[" + " ".join(f"{key}:{go_value(child)}" for key, child in sorted(value.items())) + "]"
     if isinstance(value, list):
-        return "[" + " ".join(map(_go, value)) + "]"
-    return {True: "true", False: "false", None: "<nil>"}.get(value, str(value)) if not isinstance(value, str) else value
+        return "[" + " ".join(map(go_value, value)) + "]"
+    if value is None:
+        return "<nil>"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Callable
 from typing import Any
 
-from kaito.local.schema import crd, names
+from kaito.local.schema import crd_validate, names
 from kaito.local.schema.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from kaito.local.schema.registry import Type
 from kaito.local.schema.validate_meta import validate_labels
@@ -274,7 +274,7 @@ def _claim(obj: Object, old: Object | None) -> list[FieldError]:
 
 
 def _crd(obj: Object, old: Object | None) -> list[FieldError]:
-    errors = crd.validate(obj)
+    errors = crd_validate.validate(obj, old)
     before, spec = (old or {}).get("spec") or {}, obj.get("spec") or {}
     for path, was, now in (
         ("spec.scope", before.get("scope"), spec.get("scope")),

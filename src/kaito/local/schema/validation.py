@@ -6,29 +6,14 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from kaito.local.schema import decode, defaults, openapi_validate, structural
-from kaito.local.schema.errors import INVALID, NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID, FieldError
+from kaito.local.schema import decode, defaults, structural, validate_custom
+from kaito.local.schema.errors import FieldError
 from kaito.local.schema.fields import object_meta, schema_for
 from kaito.local.schema.registry import Type
 from kaito.local.schema.validate_kinds import validate_kind
 from kaito.local.schema.validate_meta import validate_metadata, validate_metadata_update
 
 Object = dict[str, Any]
-# With one of these a custom object is too broken for its rules to be evaluated, and the answer says so.
-_BLOCKING = frozenset({NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID})
-_UNCHECKED = FieldError(
-    "<nil>",
-    INVALID,
-    "some validation rules were not checked because the object was invalid; correct the existing errors to complete "
-    "validation",
-)
-
-
-def has_rules(raw: Any) -> bool:
-    """Whether a schema has rules (`x-kubernetes-validations`) anywhere."""
-    if isinstance(raw, dict):
-        return bool(raw.get("x-kubernetes-validations")) or any(map(has_rules, raw.values()))
-    return isinstance(raw, list) and any(map(has_rules, raw))
 
 
 @dataclass(frozen=True)
@@ -136,9 +121,5 @@ def validate(type: Type, obj: Object, old: Object | None = None) -> list[FieldEr
         # A real server looks several times at the metadata of an update, and lists each cause as often.
         errors = errors * (3 if type.custom else 4) + validate_metadata_update(obj, old) * 2
     if type.custom:
-        raw = schema_for(type).raw
-        errors += openapi_validate.validate_object(raw, obj)
-        if any(error.type in _BLOCKING for error in errors) and _UNCHECKED not in errors:
-            errors += [_UNCHECKED] if has_rules(raw) else []
-        return errors
+        return validate_custom.validate(type, obj, old, errors)
     return errors + validate_kind(type, obj, old)
