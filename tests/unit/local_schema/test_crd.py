@@ -125,3 +125,13 @@ def test_metadata_of_a_custom_kind_is_typed_too() -> None:
     prepared = validation.prepare_create(type_, {**toy(), "metadata": {"name": "t", "labels": "x", "nope": 1}})
     assert prepared.decode_errors == ["json: cannot unmarshal string into Go struct field metadata.labels of type map"]
     assert prepared.unknown == ["metadata.nope"]
+
+
+def test_a_new_storage_version_is_recorded_with_the_write_that_names_it() -> None:
+    type_ = registry.BY_GVK["apiextensions.k8s.io", "v1", "CustomResourceDefinition"]
+    body = definition()
+    old = validation.prepare_create(type_, body).obj
+    first = body["spec"]["versions"][0]
+    versions = [first | {"storage": False}, first | {"name": "v2"}]
+    changed = {**body, "spec": body["spec"] | {"versions": versions}, "status": old["status"]}
+    assert validation.prepare_update(type_, changed, old).obj["status"]["storedVersions"] == ["v1", "v2"]

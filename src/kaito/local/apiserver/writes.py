@@ -289,7 +289,7 @@ class Writer:
                 new["metadata"]["managedFields"] = managed
             ssa.update_managed_fields(kind.type, old, new, options.manager, subresource=target.subresource)
         attributes = attributes.with_object(new)
-        self._check_valid(kind, new, old)
+        self._check_valid(kind, new, old, target.subresource)
         await self._validate(attributes, options)
         return new
 
@@ -350,7 +350,7 @@ class Writer:
             raise _bad_result(patched, prepared.decode_errors[0])
         if prepared.decode_errors:
             raise status.bad_request(decode_message(kind.type, prepared.decode_errors))
-        problems = options.repeated + _in_order(options, prepared)
+        problems = options.repeated + _in_order(options, prepared, sort=kind.type.custom)
         if not problems or options.validation == "Ignore":
             return
         if options.validation == "Strict":
@@ -364,8 +364,8 @@ class Writer:
             raise status.bad_request(text)
         options.warnings.extend(problem for problem in problems if problem not in options.warnings)
 
-    def _check_valid(self, kind: Kind, new: Object, old: Object | None) -> None:
-        errors = validate(kind.type, new, old)
+    def _check_valid(self, kind: Kind, new: Object, old: Object | None, subresource: str = "") -> None:
+        errors = validate(kind.type, new, old, subresource=subresource)
         if errors:
             refuse(kind, new["metadata"].get("name") or "", errors)
 
@@ -499,13 +499,16 @@ def _version(obj: Object) -> str:
     return str(obj["metadata"]["resourceVersion"])
 
 
-def _in_order(options: Options, prepared: Prepared) -> list[str]:
-    """Doubled and unknown fields in the order in which a decoder meets them."""
+def _in_order(options: Options, prepared: Prepared, *, sort: bool) -> list[str]:
+    """Doubled and unknown fields in the order in which a decoder meets them; with `sort`, unknown ones by name."""
 
     def key(path: str) -> bytes:
         return f'"{path.rpartition(".")[2]}"'.encode()
 
     found = [(options.raw.rfind(key(path)), f'duplicate field "{path}"') for path in options.duplicates]
+    if sort:
+        doubled = [text for _, text in sorted(found, key=lambda item: item[0])]
+        return [*doubled, *(f'unknown field "{path}"' for path in sorted(prepared.unknown))]
     found += [(options.raw.find(key(path)), f'unknown field "{path}"') for path in prepared.unknown]
     return [text for _, text in sorted(found, key=lambda item: item[0])]
 

@@ -119,7 +119,7 @@ def _compile_version(spec: Object, version: Object) -> CompiledVersion:
         custom=True,
         schema=schema,
         subresource_kinds=(_SCALE,) if scale else (),
-        replicas_path=scale["specReplicasPath"] if scale else "",
+        replica_paths=(scale["specReplicasPath"], scale["statusReplicasPath"]) if scale else (),
     )
     warning = ""
     if version.get("deprecated"):

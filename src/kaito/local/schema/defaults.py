@@ -228,9 +228,10 @@ def _crd(obj: Object) -> None:
     for version in spec.get("versions") or ():
         for column in version.get("additionalPrinterColumns") or ():
             _set(column, type="string")
-    stored = [version["name"] for version in spec.get("versions") or () if version.get("storage")]
+    stored = [version.get("name") for version in spec.get("versions") or () if version.get("storage")]
     status = obj.setdefault("status", {})
-    _set(status, storedVersions=stored)
+    known = list(status.get("storedVersions") or ())
+    status["storedVersions"] = [*known, *(name for name in stored if name not in known)]
 
 
 def _event(obj: Object) -> None:

@@ -108,7 +108,7 @@ def _walk(schema: Schema, value: Any, path: Path, found: dict[Path, Any]) -> Non
                 _walk(schema.items, item, here, found)
             else:
                 found[here] = item
-    elif path:
+    elif path and not (value == [] and schema.merges_list()):  # an empty list that merges says nothing
         found[path] = value
 
 

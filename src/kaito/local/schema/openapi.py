@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import orjson
 
 from kaito.local.schema.fields import Schema, object_meta, schema_for
-from kaito.local.schema.registry import Type
+from kaito.local.schema.registry import BY_GVK, Type
 
 Document = dict[str, Any]
 _GVK = "x-kubernetes-group-version-kind"
@@ -34,6 +35,12 @@ _NAMED: dict[str, Document] = {
 }
 _INT_OR_STRING_V3: Document = {"oneOf": [{"type": "integer"}, {"type": "string"}], "format": "int-or-string"}
 _QUANTITY_V3: Document = {"oneOf": [{"type": "string"}, {"type": "number"}]}
+
+
+@cache
+def _common_words() -> dict[str, str]:
+    """How the fields that every object has are described."""
+    return schema_for(BY_GVK["", "v1", "ConfigMap"]).descriptions[1]
 
 
 class _Writer:
@@ -91,11 +98,10 @@ class _Writer:
         if type.custom:
             name = f"{'.'.join(reversed(type.group.split('.')))}.{type.version}.{type.kind}"
             body = {"type": "object", **schema.raw}
-            string = {"type": "string"}
-            meta = self.reference(object_meta(), "Standard object's metadata.")
-            body["properties"] = {
-                **(schema.raw.get("properties") or {}), "apiVersion": string, "kind": string, "metadata": meta,
-            }  # fmt: skip
+            words = _common_words()
+            own = {name: {"type": "string", "description": words[name]} for name in ("apiVersion", "kind")}
+            own["metadata"] = self.reference(object_meta(), words["metadata"])
+            body["properties"] = {**(schema.raw.get("properties") or {}), **own}
             self.definitions[name] = body if self.v3 else _without_v3_words(body)
         else:
             name = schema.name

@@ -49,8 +49,8 @@ class Type:
     schema: Schema | None = field(default=None, compare=False, repr=False)
     # What PATCH/GET of a subresource speaks, when it is not the kind itself: {"scale": ("autoscaling", "v1", "Scale")}.
     subresource_kinds: tuple[tuple[str, str, str, str], ...] = ()
-    # Where a custom kind with a `scale` subresource keeps its wanted replicas: ".spec.replicas".
-    replicas_path: str = ""
+    # Where a custom kind with a `scale` subresource keeps its replicas: (".spec.replicas", ".status.replicas").
+    replica_paths: tuple[str, ...] = ()
 
     @cached_property
     def api_version(self) -> str:

@@ -42,13 +42,12 @@ def _check_one(raw: Raw, path: str) -> Iterator[FieldError]:
     if pruned != value:
         yield invalid(path, value, "must not have unknown fields")
     errors = openapi_validate.validate(raw, value)
+    for error in errors:
+        yield error if error.field == "<nil>" else replace(error, field=_joined(path, error.field))
     if not errors and structural.has_rules(raw):
         from kaito.local.schema import cel_rules  # brings the CEL library along: only for schemas with rules
 
-        # As an update that changes nothing, and as a new value: rules about changes must take both.
-        errors = cel_rules.validate(raw, value, root=False)
-    for error in errors:
-        yield error if error.field == "<nil>" else replace(error, field=_joined(path, error.field))
+        yield from cel_rules.validate(raw, value, path=path, root=False)
 
 
 def _joined(path: str, field: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from kaito.local.schema import openapi_validate
+from kaito.local.schema.correlate import ABSENT
 from kaito.local.schema.errors import (
     INVALID,
     NOT_SUPPORTED,
@@ -32,11 +34,18 @@ _MOST_REPLICAS = 2**31 - 1
 _GO_TYPES = {list: "[]interface {}", str: "string", bool: "bool", float: "float64", int: "int64"}
 
 
-def validate(type: Type, obj: Object, old: Object | None, errors: list[FieldError]) -> list[FieldError]:
+def validate(
+    type: Type, obj: Object, old: Object | None, errors: list[FieldError], *, subresource: str = ""
+) -> list[FieldError]:
     """`errors` are those of the object's metadata; all of them come back, with what else is wrong."""
     schema = schema_for(type)
-    errors = [*errors, *_check_replicas(type.replicas_path, obj)]
-    errors += openapi_validate.validate_object(schema.raw, obj, old)
+    only_status = subresource == "status"
+    for path in type.replica_paths:
+        if not only_status or path.startswith(".status"):
+            errors = [*errors, *_check_replicas(path, obj)]
+    errors += (
+        _check_status(schema.raw, obj, old) if only_status else openapi_validate.validate_object(schema.raw, obj, old)
+    )
     if not schema.ruled:
         return errors
     if any(error.type in _BLOCKING for error in errors):
@@ -44,6 +53,19 @@ def validate(type: Type, obj: Object, old: Object | None, errors: list[FieldErro
     from kaito.local.schema import cel_rules  # brings the CEL library along: only for kinds with rules
 
     return errors + cel_rules.validate(schema.raw, obj, old)
+
+
+def _check_status(raw: Object, obj: Object, old: Object | None) -> list[FieldError]:
+    """The status alone; its errors name their field in full, and say it as the status sees it."""
+    inner = (raw.get("properties") or {}).get("status")
+    if inner is None or obj.get("status") is None:
+        return []
+    before = (old or {}).get("status")
+    errors = openapi_validate.validate(inner, obj["status"], old=ABSENT if before is None else before)
+    return [
+        error if error.field == "<nil>" else replace(error, field=f"status.{error.field}".rstrip("."))
+        for error in errors
+    ]
 
 
 def _check_replicas(path: str, obj: Object) -> list[FieldError]:
@@ -55,8 +77,6 @@ def _check_replicas(path: str, obj: Object) -> list[FieldError]:
         if value.get(name) is None:
             return []
         value = value[name]
-    if not path:
-        return []
     if not isinstance(value, int) or isinstance(value, bool):
         return [_unreadable(path, value, "int64")]
     if value < 0:

@@ -43,12 +43,12 @@ def decode_message(type: Type, errors: list[str]) -> str:
     return f"{head}: {errors[0]}"
 
 
-def _whole_numbers(value: Any) -> Any:
-    """A copy in which 2.0 and 1e3 are the whole numbers that they mean, as JSON knows only one kind of number."""
+def _as_go_reads(value: Any) -> Any:
+    """A copy in which 2.0 and 1e3 are the whole numbers that they mean, and keys are in order: as Go reads JSON."""
     if isinstance(value, dict):
-        return {key: _whole_numbers(child) for key, child in value.items()}
+        return {key: _as_go_reads(child) for key, child in sorted(value.items())}
     if isinstance(value, list):
-        return [_whole_numbers(child) for child in value]
+        return [_as_go_reads(child) for child in value]
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
@@ -57,7 +57,7 @@ def prepare(type: Type, obj: Object) -> Prepared:
     schema = schema_for(type)
     if type.custom:
         decoder = decode.Decoder()
-        body = _whole_numbers(obj)
+        body = _as_go_reads(obj)
         body["metadata"] = decoder.value(object_meta(), body.get("metadata") or {}, "metadata")
         if decoder.errors:
             return Prepared(body, decoder.unknown, decoder.errors)
@@ -114,12 +114,12 @@ def prepare_update(type: Type, obj: Object, old: Object) -> Prepared:
     return prepared
 
 
-def validate(type: Type, obj: Object, old: Object | None = None) -> list[FieldError]:
+def validate(type: Type, obj: Object, old: Object | None = None, *, subresource: str = "") -> list[FieldError]:
     """Everything wrong with a prepared object; with `old`, also what may not change."""
     errors = validate_metadata(type, obj)
     if old is not None:
         # A real server looks several times at the metadata of an update, and lists each cause as often.
         errors = errors * (3 if type.custom else 4) + validate_metadata_update(obj, old) * 2
     if type.custom:
-        return validate_custom.validate(type, obj, old, errors)
+        return validate_custom.validate(type, obj, old, errors, subresource=subresource)
     return errors + validate_kind(type, obj, old)
