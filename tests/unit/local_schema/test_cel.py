@@ -61,6 +61,7 @@ def holds(rule: str, value: Any = OBJ, old: Any = None) -> bool:
         "self.any == '50%' || self.any == 50", "type(self.any) == string ? self.any.endsWith('%') : self.any > 0",
         "self.mm['a']['b'] == 3", "self.m.all(k, self.m[k].size() < 3)", "self.ports.map(p, p.port) == [1, 2]",
         "self.ints.all(i, v, v == i + 1)", "self.ints.transformList(i, v, v * i) == [0, 2, 6]",
+        "self.x > 1 && self.x >= 2 && self.n < 5.5 && 1 <= self.x && self.s < 'b' && self.n > 4",
         # optionals
         "self.o.?port.orValue(80) == 80", "!self.?o.port.hasValue()", "self.m[?'zz'].orValue('none') == 'none'",
         "optional.ofNonZeroValue('') == optional.none()", "self.?s.optMap(v, v.size()).value() == 3",
@@ -88,6 +89,8 @@ def holds(rule: str, value: Any = OBJ, old: Any = None) -> bool:
         "cidr('10.0.0.0/8').containsCIDR('10.1.0.0/16') && !cidr('10.0.0.0/8').containsCIDR('::/0')",
         "cidr('10.1.2.3/8').masked() == cidr('10.0.0.0/8') && cidr('10.1.2.3/8').prefixLength() == 8",
         "isCIDR('::/0') && !isCIDR('10.0.0.0') && cidr('10.1.2.3/8').ip() == ip('10.1.2.3')",
+        "string(ip('2001:DB8::1')) == '2001:db8::1' && string(cidr('10.0.0.0/8')) == '10.0.0.0/8'",
+        "string(self.n) == '5' && string(self.b) == 'true' && string('a') == 'a' && string(b'a') == 'a'",
         # URLs
         "isURL('https://a.dev:80/p?x=1') && !isURL('a.dev') && isURL('/path')",
         "url('https://a.dev:80/p').getHost() == 'a.dev:80' && url('https://a.dev:80').getHostname() == 'a.dev'",
@@ -112,6 +115,8 @@ def test_what_rules_may_say(rule: str) -> None:
         (object_schema(n=INTEGER), "self.n + 'x' == ''", "no matching overload for '_+_' applied to '(int, string)'"),
         (object_schema(n=INTEGER), "self.n", "must evaluate to a bool"),
         (object_schema(), "1 +", "Syntax error"),
+        (object_schema(n=INTEGER), "self.n > 'x'", "no matching overload for '_>_' applied to '(int, string)'"),
+        (object_schema(), "{'a': 1}.transformMap(k, v, v).size() == 1", "does not evaluate transformMap()"),
         (object_schema(l={"type": "array", "items": INTEGER}), "self.l.all(i, i == 'a')", "to '(int, string)'"),
         (object_schema(free={"x-kubernetes-preserve-unknown-fields": True}), "has(self.free)", "field 'free'"),
         (STRING, "self > 1", "applied to '(string, int)'"),
@@ -125,6 +130,14 @@ def test_a_rule_that_does_not_compile_refuses_its_definition(schema: dict[str, A
     head = f'schema.properties[f].x-kubernetes-validations[0].rule: Invalid value: {{"Rule":"{rule}","Message":""'
     assert found.startswith(head)
     assert complaint in found
+
+
+def test_names_that_are_one_name_to_protobuf_are_told_apart() -> None:
+    texts = {"type": "object", "additionalProperties": STRING}
+    rule = {"rule": "self.a_b['k'] == 'v' && self.aB['k'] == 'w' && self.x_y == 1 && self.xY == 2"}
+    schema = object_schema([rule], a_b=texts, aB=texts, ABEntry=STRING, x_y=INTEGER, xY=INTEGER)
+    assert definition_errors(schema) == []
+    assert broken(schema, {"a_b": {"k": "v"}, "aB": {"k": "w"}, "x_y": 1, "xY": 2}) == []
 
 
 def test_what_else_a_definition_is_refused_for() -> None:

@@ -1,4 +1,4 @@
-"""Kubernetes' own functions for CEL rules: quantities, addresses, URLs, regular expressions, lists and formats.
+"""Kubernetes' own functions for CEL rules: quantities, regular expressions, lists and formats; `cel_net` has the rest.
 
 Values of a type that CEL lacks are messages that hold their text in its one canonical form, so that `==` holds.
 A `ValueError` of a function is the error that the rule fails with.
@@ -6,13 +6,11 @@ A `ValueError` of a function is the error that the rule fails with.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from cel_expr_python import cel
 from google.protobuf import descriptor_pb2
@@ -21,11 +19,10 @@ from google.protobuf.message_factory import GetMessageClass
 
 from kaito.local.schema import names
 from kaito.local.schema.patterns import re2_pattern
+from kaito.local.schema.urls import parse_url
 
 BOOL, INT, DOUBLE, STRING, DYN = (cel.Type.BOOL, cel.Type.INT, cel.Type.DOUBLE, cel.Type.STRING, cel.Type.DYN)
 LIST = cel.Type.List(DYN)
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 _SUFFIXES = {"": 0, "n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:(Ki|Mi|Gi|Ti|Pi|Ei)|([numkMGTPE])|[eE]([+-]?\d+))?")
 
@@ -73,7 +70,42 @@ def functions() -> list[cel.FunctionDecl]:
     return [cel.FunctionDecl(name, overloads) for name, overloads in _overloads.items()]
 
 
-def _value(type: str, text: str) -> Any:
+# ------------------------------------------------------------------- what replaces functions of the language itself
+
+# Kubernetes compares numbers across their types, and shows its own types: the library's declarations of these
+# functions are left out, and declared here again with more. Those that it knows by their id keep its implementation.
+REPLACED = ("_<_", "_<=_", "_>_", "_>=_", "string")
+_STANDARD = {
+    "bool": BOOL, "int64": INT, "uint64": cel.Type.UINT, "double": DOUBLE, "string": STRING, "bytes": cel.Type.BYTES,
+    "timestamp": cel.Type.TIMESTAMP, "duration": cel.Type.DURATION,
+}  # fmt: skip
+_NUMBERS = ("int64", "uint64", "double")
+
+
+def _standard(name: str, id: str, returns: cel.Type, *params: cel.Type) -> None:
+    _overloads.setdefault(name, []).append(cel.Overload(id, return_type=returns, parameters=list(params)))
+
+
+for _symbol, _word in (("_<_", "less"), ("_<=_", "less_equals"), ("_>_", "greater"), ("_>=_", "greater_equals")):
+    for _kind, _type in _STANDARD.items():
+        _standard(_symbol, f"{_word}_{_kind}", BOOL, _type, _type)
+    for _left in _NUMBERS:
+        for _right in _NUMBERS:
+            if _left != _right:
+                _standard(_symbol, f"{_word}_{_left}_{_right}", BOOL, _STANDARD[_left], _STANDARD[_right])
+for _kind, _type in _STANDARD.items():
+    _standard("string", "string_to_string" if _kind == "string" else f"{_kind}_to_string", STRING, _type)
+
+
+_standard("string", "cidr_to_string", STRING, CIDR)  # as the one below: when it runs, a message is a message
+
+
+@function("string", STRING, IP)
+def _shown(value: Any) -> str:
+    return str(value.text)
+
+
+def new_value(type: str, text: str) -> Any:
     return _CLASSES[type](text=text)
 
 
@@ -101,7 +133,7 @@ def _quantity(text: str) -> Any:
     found = parse_quantity(text)
     if found is None:
         raise ValueError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
-    return _value("kubernetes.Quantity", str(found))
+    return new_value("kubernetes.Quantity", str(found))
 
 
 @method("sign", INT, QUANTITY)
@@ -130,7 +162,7 @@ def _as_float(value: Any) -> float:
 
 def _sum_of(value: Any, other: Any, sign: int) -> Any:
     amount = Fraction(other if isinstance(other, int) else other.text)
-    return _value("kubernetes.Quantity", str(Fraction(value.text) + sign * amount))
+    return new_value("kubernetes.Quantity", str(Fraction(value.text) + sign * amount))
 
 
 for _name, _direction in (("add", 1), ("sub", -1)):
@@ -152,187 +184,6 @@ def _greater(value: Any, other: Any) -> bool:
 @method("isLessThan", BOOL, QUANTITY, QUANTITY)
 def _less(value: Any, other: Any) -> bool:
     return _compare(value, other) < 0
-
-
-# -------------------------------------------------------------------------------------------------------- addresses
-
-
-def _parse_ip(text: str) -> Address | None:
-    """An address in plain form: no zone, no IPv4 inside IPv6."""
-    try:
-        found = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    mapped = isinstance(found, ipaddress.IPv6Address) and (found.ipv4_mapped is not None or found.scope_id is not None)
-    return None if mapped else found
-
-
-def _parse_cidr(text: str) -> Network | None:
-    head, slash, length = text.partition("/")
-    if not slash or not length.isdigit() or _parse_ip(head) is None:
-        return None
-    try:
-        return ipaddress.ip_interface(text)
-    except ValueError:
-        return None
-
-
-@function("isIP", BOOL, STRING)
-def _is_ip(text: str) -> bool:
-    return _parse_ip(text) is not None
-
-
-@function("isCIDR", BOOL, STRING)
-def _is_cidr(text: str) -> bool:
-    return _parse_cidr(text) is not None
-
-
-@function("ip", IP, STRING)
-def _ip(text: str) -> Any:
-    found = _parse_ip(text)
-    if found is None:
-        raise ValueError(f'IP Address "{text}" parse error during conversion from string')
-    return _value("net.IP", str(found))
-
-
-@method("ip", IP, CIDR)
-def _ip_of(network: Any) -> Any:
-    return _value("net.IP", str(ipaddress.ip_interface(network.text).ip))
-
-
-@function("cidr", CIDR, STRING)
-def _cidr(text: str) -> Any:
-    found = _parse_cidr(text)
-    if found is None:
-        raise ValueError(f'network address parse error during conversion from string: invalid CIDR "{text}"')
-    return _value("net.CIDR", str(found))
-
-
-@function("ip.isCanonical", BOOL, STRING)
-def _is_canonical(text: str) -> bool:
-    return bool(_ip(text).text == text)
-
-
-@method("family", INT, IP)
-def _family(value: Any) -> int:
-    return ipaddress.ip_address(value.text).version
-
-
-@method("isUnspecified", BOOL, IP)
-def _is_unspecified(value: Any) -> bool:
-    return ipaddress.ip_address(value.text).is_unspecified
-
-
-@method("isLoopback", BOOL, IP)
-def _is_loopback(value: Any) -> bool:
-    return ipaddress.ip_address(value.text).is_loopback
-
-
-@method("isLinkLocalMulticast", BOOL, IP)
-def _is_local_multicast(value: Any) -> bool:
-    found = ipaddress.ip_address(value.text)
-    return found in ipaddress.ip_network("224.0.0.0/24" if found.version == 4 else "ff02::/16")
-
-
-@method("isLinkLocalUnicast", BOOL, IP)
-def _is_local_unicast(value: Any) -> bool:
-    return ipaddress.ip_address(value.text).is_link_local
-
-
-@method("isGlobalUnicast", BOOL, IP)
-def _is_global_unicast(value: Any) -> bool:
-    found = ipaddress.ip_address(value.text)
-    special = (found.is_unspecified, found.is_loopback, found.is_multicast, found.is_link_local)
-    return not any(special) and value.text != "255.255.255.255"
-
-
-@method("containsIP", BOOL, CIDR, STRING)
-def _contains_text(network: Any, text: str) -> bool:
-    return _contains_ip(network, _ip(text))
-
-
-@method("containsIP", BOOL, CIDR, IP)
-def _contains_ip(network: Any, address: Any) -> bool:
-    return ipaddress.ip_address(address.text) in ipaddress.ip_interface(network.text).network
-
-
-@method("containsCIDR", BOOL, CIDR, STRING)
-def _contains_cidr_text(network: Any, text: str) -> bool:
-    return _contains_cidr(network, _cidr(text))
-
-
-@method("containsCIDR", BOOL, CIDR, CIDR)
-def _contains_cidr(network: Any, other: Any) -> bool:
-    outer, inner = ipaddress.ip_interface(network.text), ipaddress.ip_interface(other.text)
-    return inner.network.network_address in outer.network and inner.network.prefixlen >= outer.network.prefixlen
-
-
-@method("masked", CIDR, CIDR)
-def _masked(network: Any) -> Any:
-    return _value("net.CIDR", str(ipaddress.ip_interface(network.text).network))
-
-
-@method("prefixLength", INT, CIDR)
-def _prefix_length(network: Any) -> int:
-    return ipaddress.ip_interface(network.text).network.prefixlen
-
-
-# ------------------------------------------------------------------------------------------------------------- URLs
-
-
-def _parse_url(text: str) -> SplitResult | None:
-    """An absolute URL, or an absolute path."""
-    try:
-        found = urlsplit(text)
-        _ = found.port
-    except ValueError:
-        return None
-    broken = any(char <= " " or char == "\x7f" for char in text) or re.search(r"%(?![0-9A-Fa-f]{2})", found.path)
-    absolute = bool(found.scheme) or text.startswith("/")
-    return found if absolute and not broken else None
-
-
-@function("isURL", BOOL, STRING)
-def _is_url(text: str) -> bool:
-    return _parse_url(text) is not None
-
-
-@function("url", URL, STRING)
-def _url(text: str) -> Any:
-    if _parse_url(text) is None:
-        raise ValueError(f'URL parse error during conversion from string: parse "{text}": invalid URI for request')
-    return _value("kubernetes.URL", text)
-
-
-@method("getScheme", STRING, URL)
-def _scheme(value: Any) -> str:
-    return urlsplit(value.text).scheme
-
-
-@method("getHost", STRING, URL)
-def _host(value: Any) -> str:
-    return urlsplit(value.text).netloc.rpartition("@")[2]
-
-
-@method("getHostname", STRING, URL)
-def _hostname(value: Any) -> str:
-    host = _host(value)
-    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-
-
-@method("getPort", STRING, URL)
-def _port(value: Any) -> str:
-    return _host(value).rpartition("]")[2].partition(":")[2]
-
-
-@method("getEscapedPath", STRING, URL)
-def _path(value: Any) -> str:
-    return urlsplit(value.text).path
-
-
-@method("getQuery", cel.Type.Map(STRING, cel.Type.List(STRING)), URL)
-def _query(value: Any) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(value.text).query, keep_blank_values=True)
 
 
 # ------------------------------------------------------------------------------------- regular expressions and lists
@@ -410,20 +261,20 @@ FORMATS: dict[str, Callable[[str], list[str]]] = {
     "dns1123SubdomainPrefix": _prefix_of(names.dns_subdomain),
     "dns1035LabelPrefix": _prefix_of(names.dns_1035),
     "labelValue": names.label_value,
-    "uri": lambda text: [] if _is_url(text) else ["must be a valid URI"],
+    "uri": lambda text: [] if parse_url(text) else ["must be a valid URI"],
     "uuid": _matching(_UUID),
     "byte": _matching(_BYTE),
     "date": _matching(_DATE),
     "datetime": _matching(_DATE + r"[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})"),
 }
 for _name in FORMATS:
-    function(f"format.{_name}", FORMAT)(partial(_value, "kubernetes.NamedFormat", _name))
+    function(f"format.{_name}", FORMAT)(partial(new_value, "kubernetes.NamedFormat", _name))
 
 
 @function("format.named", cel.Type.List(FORMAT), STRING)
 def _named(name: str) -> list[Any]:
     """None or one; `cel_rules` makes an optional of it."""
-    return [_value("kubernetes.NamedFormat", name)] if name in FORMATS else []
+    return [new_value("kubernetes.NamedFormat", name)] if name in FORMATS else []
 
 
 @method("validate", cel.Type.List(cel.Type.List(STRING)), FORMAT, STRING)

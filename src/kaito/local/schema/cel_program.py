@@ -9,11 +9,16 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from kaito.local.schema import cel_library
+from kaito.local.schema import cel_library, cel_net
 from kaito.local.schema.cel_types import Raw, Types, shape
 
 _EXTENSIONS = ("optional", "strings", "math", "sets", "lists", "encoders", "bindings", "two-var-comprehensions")
-_CONFIG = "name: kubernetes\nextensions:\n" + "".join(f"- name: {name}\n" for name in _EXTENSIONS)
+_CONFIG = (
+    "name: kubernetes\nextensions:\n"
+    + "".join(f"- name: {name}\n" for name in _EXTENSIONS)
+    + "stdlib:\n  exclude_functions:\n"
+    + "".join(f"  - name: {name}\n" for name in cel_library.REPLACED)
+)
 # A rule with an optional oldSelf sees a list of none or one, as nothing else becomes an optional in the library.
 _OLD = "oldSelfItems"
 _BIND_OLD = f"cel.bind(oldSelf, {_OLD}[?0],\n"
@@ -22,6 +27,7 @@ _TOKEN = re.compile(
     r"""[bB]?'(?:\\.|[^'\\\n])*'|[bB]?"(?:\\.|[^"\\\n])*"|[A-Za-z_]\w*|.""",
     re.DOTALL,
 )
+_UNSUPPORTED = ("transformMap", "transformMapEntry")  # the library compiles them, and cannot evaluate them
 _OPTIONAL_CALLS = ("named", "validate")  # of formats: what they give is made an optional
 _STATUS = re.compile(r"^[A-Z_]+: |\s*\[[A-Z_]+\]$")  # the library's codes
 # How the library says it, and how the API server does.
@@ -82,7 +88,7 @@ def _with_optional_calls(tokens: list[str]) -> str:
 
 def _environment(pool: Any, variables: dict[str, cel.Type]) -> cel.Env:
     config = cel.NewEnvConfigFromYaml(_CONFIG)
-    return cel.NewEnv(pool, config=config, variables=variables, functions=cel_library.functions())
+    return cel.NewEnv(pool, config=config, variables=variables, functions=cel_net.all_functions())
 
 
 class Checker:
@@ -90,22 +96,31 @@ class Checker:
 
     def __init__(self, raw: Raw, *, root: bool) -> None:
         types = Types(cel_library.FILES)
-        own = types.add(raw, root=root) if shape(raw) else cel.Type.DYN
-        variables = {"self": own, "oldSelf": own}
-        optional = {"self": own, _OLD: cel.Type.List(own)}
-        pool = types.pool()
-        self._environments = {False: (pool, variables), True: (pool, optional)}
+        self._own = types.add(raw, root=root) if shape(raw) else cel.Type.DYN
+        self._pool = types.pool()
+        self._environments: dict[bool, cel.Env] = {}
 
     def check(self, text: str, wanted: str, *, optional_old: bool = False) -> None:
         """Raises CompileError unless the expression compiles to a `bool` or a `string`, as wanted."""
-        pool, variables = self._environments[optional_old]
+        unsupported = next((token for token in _tokens(text) if token in _UNSUPPORTED), None)
+        if unsupported:
+            raise CompileError(
+                f"compilation failed: this server does not evaluate {unsupported}(): use transformList()"
+            )
         try:
-            found = _environment(pool, variables).compile(_library_form(text, optional_old)).return_type()
+            found = self._environment(optional_old).compile(_library_form(text, optional_old)).return_type()
         except RuntimeError as exc:
             raise CompileError(f"compilation failed: {_issues(str(exc), optional_old)}") from exc
         kinds = {"bool": cel.Type.BOOL, "string": cel.Type.STRING}
         if found not in (kinds[wanted], cel.Type.DYN):
             raise CompileError(f"must evaluate to a {wanted}")
+
+    def _environment(self, optional_old: bool) -> cel.Env:
+        found = self._environments.get(optional_old)
+        if found is None:
+            old = {_OLD: cel.Type.List(self._own)} if optional_old else {"oldSelf": self._own}
+            found = self._environments[optional_old] = _environment(self._pool, {"self": self._own, **old})
+        return found
 
 
 def _issues(text: str, wrapped: bool) -> str:

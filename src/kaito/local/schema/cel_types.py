@@ -118,9 +118,14 @@ class Types:
         index = len(self._file.message_type) - 1
         fields = [self._field(escaped, child) for _, escaped, child in properties(raw, root=root)]
         message = self._file.message_type[index]
+        taken = {field.name for field, _ in fields}
         for number, (field, entry) in enumerate(fields, start=1):
-            field.number = number
-            if entry is not None:
+            # Named as it is: names that are one to JSON's protobuf form, as a_b and aB are, may be in one schema.
+            field.number, field.json_name = number, field.name
+            if entry is not None and entry.name in taken:  # protobuf has no name left for this map: it is untyped
+                field.label, field.type_name = Proto.LABEL_OPTIONAL, ".google.protobuf.Struct"
+            elif entry is not None:
+                taken.add(entry.name)
                 field.type_name = f".{PACKAGE}.{name}.{entry.name}"
                 message.nested_type.append(entry)
             message.field.append(field)
