@@ -19,6 +19,7 @@ from kaito.local.apiserver.request import (
     Response,
     Target,
     Wanted,
+    answerable,
     duplicate_fields,
     encode,
     media_type,
@@ -71,12 +72,12 @@ class Handler:
                 raise _anonymous(request)
             return await self._route(request, path)
         except status.StatusError as refused:
-            body = orjson.dumps(refused.status, option=orjson.OPT_APPEND_NEWLINE)
             headers = {}
             seconds = (refused.status.get("details") or {}).get("retryAfterSeconds")
             if seconds:
                 headers["Retry-After"] = str(seconds)
-            return Response(refused.code, body, headers=headers)
+            wanted = answerable(request.headers.get("accept", ""))
+            return Response(refused.code, encode(refused.status, wanted), wanted.content_type, headers=headers)
         except Exception as exc:
             if isinstance(exc, StoreError):
                 return Response(500, orjson.dumps(status.internal(str(exc)).status))
@@ -206,7 +207,9 @@ class Handler:
             raise status.method_not_allowed()
         if method == "POST":
             options = _options(request, request.body)
-            body = _with_kind(kind, request, read_body(request, merged=bool(options.duplicates)))
+            body = _with_kind(
+                kind, request, read_body(request, merged=bool(options.duplicates), custom=kind.type.custom)
+            )
             new = await self._writer.create(kind, target, body, options)
             return self._answer(201, kind, new, wanted, request, options)
         if method == "DELETE":
@@ -225,7 +228,9 @@ class Handler:
             return self._answer(200, kind, obj, wanted, request, None)
         if method == "PUT":
             options = _options(request, request.body)
-            body = _with_kind(kind, request, read_body(request, merged=bool(options.duplicates)))
+            body = _with_kind(
+                kind, request, read_body(request, merged=bool(options.duplicates), custom=kind.type.custom)
+            )
             exists = self._store.get(Key(kind.resource, target.namespace, target.name)) is not None
             if not exists and kind.resource in CREATED_BY_PUT and isinstance(body, dict):
                 named = body | {"metadata": (body.get("metadata") or {}) | {"name": target.name}}
@@ -279,6 +284,8 @@ class Handler:
         return Response(200, encode(document, wanted), wanted.content_type, options.warnings)
 
     def _watch(self, kind: Kind, target: Target, request: Request, wanted: Wanted) -> Response:
+        if wanted.protobuf:
+            raise status.not_acceptable([JSON, YAML])
         lines = self._reader.watch(kind, target, request, wanted)
         return Response(200, lines, wanted.content_type)
 
@@ -323,7 +330,7 @@ class Handler:
                 return self._answer(200, kind, obj, wanted, request, None)
             if method == "PUT":
                 options = _options(request, request.body)
-                new = await self._writer.update(kind, target, read_body(request), options)
+                new = await self._writer.update(kind, target, read_body(request, custom=kind.type.custom), options)
                 return self._answer(200, kind, new, wanted, request, options)
             if method == "PATCH":
                 return await self._patch(kind, target, request, wanted)

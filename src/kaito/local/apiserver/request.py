@@ -11,11 +11,12 @@ import orjson
 import yaml
 
 from kaito.local.apiserver import status
+from kaito.local.schema import wire
 
 Object = dict[str, Any]
 BODY_LIMIT = 3 * 1024 * 1024
 JSON, YAML = "application/json", "application/yaml"
-_PROTOBUF = "application/vnd.kubernetes.protobuf"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 PATCHES = {
     "application/json-patch+json": "json",
     "application/merge-patch+json": "merge",
@@ -98,17 +99,21 @@ class Wanted:
 
     kind: str = ""  # "", Table, PartialObjectMetadata, PartialObjectMetadataList, APIGroupDiscoveryList
     yaml: bool = False
+    protobuf: bool = False
 
     @property
     def content_type(self) -> str:
-        return YAML if self.yaml else JSON
+        return PROTOBUF if self.protobuf else YAML if self.yaml else JSON
 
 
 _FORMS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 
 
 def negotiate(accept: str, *, forms: tuple[str, ...] = _FORMS, custom: bool = False) -> Wanted:
-    """The first form in an Accept header that this server can give. Raises StatusError (406)."""
+    """The first form in an Accept header that this server can give; protobuf only for want of any other.
+
+    Raises StatusError (406).
+    """
     if not accept.strip():
         return Wanted()
     for item in accept.split(","):
@@ -120,7 +125,15 @@ def negotiate(accept: str, *, forms: tuple[str, ...] = _FORMS, custom: bool = Fa
         if form and (form not in forms or not _known_form(form, given)):
             continue
         return Wanted(form, media == YAML)
-    raise status.not_acceptable([JSON, YAML, _PROTOBUF], custom=custom)
+    if not custom and PROTOBUF in (item.strip() for item in accept.split(",")):
+        return Wanted(protobuf=True)
+    raise status.not_acceptable([JSON, YAML, PROTOBUF], custom=custom)
+
+
+def answerable(accept: str) -> Wanted:
+    """The form of a refusal: JSON, or protobuf for a client that names nothing else."""
+    only_protobuf = PROTOBUF in accept and all(item.strip() == PROTOBUF for item in accept.split(","))
+    return Wanted(protobuf=only_protobuf)
 
 
 def _known_form(form: str, given: Mapping[str, str]) -> bool:
@@ -143,19 +156,30 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
-def read_body(request: Request, *, limit: int = BODY_LIMIT, merged: bool = False) -> Any:
+def read_body(request: Request, *, limit: int = BODY_LIMIT, merged: bool = False, custom: bool = False) -> Any:
     """The decoded body of a create or an update; ``merged``: what comes twice in an object goes together.
+
+    A custom kind has no binary form.
 
     Raises StatusError (400, 413, 415).
     """
     if len(request.body) > limit:
         raise status.StatusError.of(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}", {})
     media = media_type(request) or JSON
+    if media == PROTOBUF and not custom:
+        return _unwrapped(request.body)
     if media not in (JSON, YAML, "text/yaml", "*/*"):
-        raise status.unsupported_media_type([JSON, YAML, _PROTOBUF])
+        raise status.unsupported_media_type([JSON, YAML, PROTOBUF])
     if merged and "yaml" not in media:
         return _fold(json.loads(request.body, object_pairs_hook=_Pairs), "", [])
     return parse(request.body, is_yaml="yaml" in media)
+
+
+def _unwrapped(body: bytes) -> Object:
+    try:
+        return wire.decode(body)
+    except wire.WireError as exc:
+        raise status.bad_request(str(exc)) from exc
 
 
 def parse(raw: bytes, *, is_yaml: bool = False) -> Any:
@@ -252,7 +276,12 @@ def _count_keys(value: Any) -> int:
 
 
 def encode(value: Any, wanted: Wanted) -> bytes:
-    """An answer's bytes."""
+    """An answer's bytes. Raises StatusError (406) for one that has no binary form."""
+    if wanted.protobuf:
+        binary = wire.encode(value)
+        if binary is None:
+            raise status.not_acceptable([JSON, YAML])
+        return binary
     if wanted.yaml:
         return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).encode()
     return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
