@@ -2,37 +2,33 @@
 
 import logging
 import platform
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from kaito.local.apiserver import status
+from kaito.local.apiserver.bodies import patch_object
 from kaito.local.apiserver.kinds import Kind, Kinds
 from kaito.local.apiserver.reads import Reader, Selection
 from kaito.local.apiserver.request import (
     JSON,
-    PATCHES,
     YAML,
     Request,
     Response,
     Target,
     Wanted,
     answerable,
-    duplicate_fields,
     encode,
-    media_type,
     negotiate,
-    parse,
     parse_target,
     read_body,
-    repeated_keys,
 )
 from kaito.local.apiserver.store import Key, Store, StoreError
 from kaito.local.apiserver.strategy import CREATED_BY_PUT, RETURNED
 from kaito.local.apiserver.subresources import Subresources
-from kaito.local.apiserver.writes import Options, Writer, patch_object
+from kaito.local.apiserver.write_options import read_delete, read_options, read_patch, with_kind
+from kaito.local.apiserver.writes import Options, Writer
 from kaito.local.schema import discovery, openapi
 
 log = logging.getLogger(__name__)
@@ -206,8 +202,8 @@ class Handler:
         if kind.type.namespaced and not target.namespace and not (method == "DELETE"):
             raise status.method_not_allowed()
         if method == "POST":
-            options = _options(request, request.body)
-            body = _with_kind(
+            options = read_options(request, request.body)
+            body = with_kind(
                 kind, request, read_body(request, merged=bool(options.duplicates), custom=kind.type.custom)
             )
             new = await self._writer.create(kind, target, body, options)
@@ -227,8 +223,8 @@ class Handler:
             obj = self._writer.read(kind, target.namespace, target.name)
             return self._answer(200, kind, obj, wanted, request, None)
         if method == "PUT":
-            options = _options(request, request.body)
-            body = _with_kind(
+            options = read_options(request, request.body)
+            body = with_kind(
                 kind, request, read_body(request, merged=bool(options.duplicates), custom=kind.type.custom)
             )
             exists = self._store.get(Key(kind.resource, target.namespace, target.name)) is not None
@@ -247,12 +243,12 @@ class Handler:
         raise status.method_not_allowed()
 
     async def _patch(self, kind: Kind, target: Target, request: Request, wanted: Wanted) -> Response:
-        form, patch, options = _read_patch(kind, request)
+        form, patch, options = read_patch(kind, request)
         obj, created = await self._writer.patch(kind, target, form, patch, options)
         return self._answer(201 if created else 200, kind, obj, wanted, request, options)
 
     async def _delete(self, kind: Kind, target: Target, request: Request, wanted: Wanted) -> Response:
-        how, options = _read_delete(request)
+        how, options = read_delete(request)
         obj, gone = await self._writer.delete(kind, target, how, options)
         if gone and kind.resource not in RETURNED:
             type, meta = kind.type, obj["metadata"]
@@ -265,7 +261,7 @@ class Handler:
     async def _delete_collection(self, kind: Kind, target: Target, request: Request, wanted: Wanted) -> Response:
         if "deletecollection" not in kind.type.verbs:
             raise status.method_not_allowed()
-        how, options = _read_delete(request)
+        how, options = read_delete(request)
         selection = Selection.of(kind, target, request)
         found = [o for o in self._store.list(kind.resource, target.namespace or None) if selection.matches(o)]
         deleted: list[Object] = []
@@ -311,7 +307,7 @@ class Handler:
         if sub == "log" and method == "GET":
             return Response(200, self._subresources.log(kind, target, request), "text/plain")
         if sub in ("binding", "eviction", "token") and method == "POST":
-            body, options = read_body(request), _options(request, request.body)
+            body, options = read_body(request), read_options(request, request.body)
             if not isinstance(body, dict):
                 raise status.bad_request("the body must be an object")
             if sub == "binding":
@@ -329,7 +325,7 @@ class Handler:
                 obj = self._writer.read(kind, target.namespace, target.name)
                 return self._answer(200, kind, obj, wanted, request, None)
             if method == "PUT":
-                options = _options(request, request.body)
+                options = read_options(request, request.body)
                 new = await self._writer.update(kind, target, read_body(request, custom=kind.type.custom), options)
                 return self._answer(200, kind, new, wanted, request, options)
             if method == "PATCH":
@@ -341,7 +337,7 @@ class Handler:
         raise status.method_not_allowed()
 
     async def _scale(self, kind: Kind, target: Target, request: Request, wanted: Wanted) -> Response:
-        options = _options(request, request.body)
+        options = read_options(request, request.body)
         if request.method in ("GET", "HEAD"):
             found = await self._subresources.scale(kind, target, None, options)
         elif request.method == "PUT":
@@ -350,7 +346,7 @@ class Handler:
                 raise status.bad_request("the body must be a Scale")
             found = await self._subresources.scale(kind, target, lambda _: body, options)
         elif request.method == "PATCH":
-            form, patch, options = _read_patch(kind, request)
+            form, patch, options = read_patch(kind, request)
             plain = "merge" if form in ("strategic", "apply") else form
             found = await self._subresources.scale(
                 kind, target, lambda old: patch_object(kind, plain, old, patch), options
@@ -377,17 +373,6 @@ class Handler:
 def _deprecation(kind: Kind) -> list[str]:
     found = kind.compiled.deprecation_warning if kind.compiled is not None else ""
     return [found] if found else []
-
-
-def _with_kind(kind: Kind, request: Request, body: Any) -> Any:
-    """The body; one for a custom kind has to name its kind itself. Raises StatusError (400)."""
-    if not kind.type.custom or not isinstance(body, dict) or (body.get("kind") and body.get("apiVersion")):
-        return body
-    word = "Kind" if not body.get("kind") else "apiVersion"
-    text = request.body.decode(errors="replace")
-    short = text if len(text) <= 30 else f"{text[:30]} ..."
-    head = f"the object provided is unrecognized (must be of type {kind.type.kind})"
-    raise status.bad_request(f"{head}: Object '{word}' is missing in '{text}' ({short})")
 
 
 def _json(document: Any) -> Response:
@@ -427,105 +412,3 @@ def _anonymous(request: Request) -> status.StatusError:
     details = {"name": target.name} if target.name else {}
     details |= {"group": target.group} if target.group else {}
     return status.refusal(403, f"{head}: {text}", details | {"kind": target.plural})
-
-
-def _options(request: Request, body: bytes, *, force: bool = False) -> Options:
-    """How a write is to be done. Raises StatusError (422)."""
-    kind = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}.get(
-        request.method, "DeleteOptions"
-    )
-    dry_run = request.options.get("dryRun", [])
-    problems: list[tuple[str, str, str]] = []
-    if any(value not in ("All",) for value in dry_run):
-        shown = orjson.dumps(dry_run).decode()
-        text = f'Unsupported value: {shown}: supported values: "All"'
-        problems.append(("dryRun", "FieldValueNotSupported", text))
-    validation = request.option("fieldValidation") or "Warn"
-    if validation not in ("Ignore", "Warn", "Strict"):
-        text = f'Unsupported value: "{validation}": supported values: "", "Ignore", "Strict", "Warn"'
-        problems.append(("fieldValidation", "FieldValueNotSupported", text))
-    manager = request.option("fieldManager")
-    if len(manager) > 128:
-        problems.append(("fieldManager", "FieldValueTooLong", "Too long: may not be more than 128 bytes"))
-    if problems:
-        causes = [{"reason": reason, "message": text, "field": field} for field, reason, text in problems]
-        details = {"group": "meta.k8s.io", "kind": kind, "causes": causes}
-        texts = [f"{field}: {text}" for field, _, text in problems]
-        joined = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-        raise status.refusal(422, f'{kind}.meta.k8s.io "" is invalid: {joined}', details)
-    if not manager:
-        manager = request.headers.get("user-agent", "").split("/")[0][:128] or "unknown"
-    options = Options(manager, bool(dry_run), validation, force)
-    options.raw = body
-    if body and media_type(request) in (YAML, "text/yaml"):
-        options.repeated = repeated_keys(body)
-    elif body and "json" in (media_type(request) or "json") and "patch" not in media_type(request):
-        try:
-            options.duplicates = duplicate_fields(body)
-        except ValueError:
-            options.duplicates = []  # not JSON: the reader of the body says so
-    return options
-
-
-def _read_patch(kind: Kind, request: Request) -> tuple[str, Any, Options]:
-    """(form, patch, options) of a PATCH. Raises StatusError."""
-    form = PATCHES.get(media_type(request))
-    accepted = list(PATCHES) if not kind.type.custom else [m for m, f in PATCHES.items() if f != "strategic"]
-    if form is None and not kind.type.custom:
-        raise status.refusal(415, "415: Unsupported Media Type", {})
-    if form is None or (form == "strategic" and kind.type.custom):
-        raise status.unsupported_media_type(accepted)
-    force = request.options.get("force")
-    if form == "apply" and not request.option("fieldManager"):
-        cause = {"reason": "FieldValueRequired", "message": "Required value: is required for apply patch",
-                 "field": "fieldManager"}  # fmt: skip
-        details = {"group": "meta.k8s.io", "kind": "PatchOptions", "causes": [cause]}
-        text = 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
-        raise status.refusal(422, text, details)
-    if force is not None and form != "apply":
-        cause = {"reason": "FieldValueForbidden", "message": "Forbidden: may not be specified for non-apply patch",
-                 "field": "force"}  # fmt: skip
-        details = {"group": "meta.k8s.io", "kind": "PatchOptions", "causes": [cause]}
-        text = 'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch'
-        raise status.refusal(422, text, details)
-    options = _options(request, request.body, force=request.flag("force"))
-    patch = parse(request.body, is_yaml=form == "apply")
-    if form != "json" and not isinstance(patch, dict):
-        raise status.bad_request("the patch must be an object")
-    return form, patch, options
-
-
-def _read_delete(request: Request) -> tuple[Object, Options]:
-    """(DeleteOptions, options) of a DELETE, from its body and its query. Raises StatusError."""
-    how: Object = {}
-    if request.body.strip():
-        found = read_body(request)
-        if not isinstance(found, dict):
-            raise status.bad_request("the body of a delete must be DeleteOptions")
-        how = {key: value for key, value in found.items() if key not in ("apiVersion", "kind")}
-    if request.option("gracePeriodSeconds"):
-        how.setdefault("gracePeriodSeconds", int(request.option("gracePeriodSeconds")))
-    if request.option("propagationPolicy"):
-        how.setdefault("propagationPolicy", request.option("propagationPolicy"))
-    if "orphanDependents" in request.options:
-        how.setdefault("orphanDependents", request.flag("orphanDependents"))
-    problems: list[tuple[str, str, str]] = []
-    policy = how.get("propagationPolicy")
-    if policy is not None and how.get("orphanDependents") is not None:
-        text = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
-        problems.append(("propagationPolicy", "FieldValueInvalid", text))
-    elif policy not in (None, "Background", "Foreground", "Orphan"):
-        text = f'Unsupported value: "{policy}": supported values: "Background", "Foreground", "Orphan", "nil"'
-        problems.append(("propagationPolicy", "FieldValueNotSupported", text))
-    if problems:
-        causes = [{"reason": reason, "message": text, "field": field} for field, reason, text in problems]
-        details = {"group": "meta.k8s.io", "kind": "DeleteOptions", "causes": causes}
-        text = ", ".join(f"{field}: {text}" for field, _, text in problems)
-        raise status.refusal(422, f'DeleteOptions.meta.k8s.io "" is invalid: {text}', details)
-    options = _options(request, b"")
-    if how.get("dryRun"):
-        options.dry_run = True
-    return how, options
-
-
-Lines = AsyncIterator[bytes]

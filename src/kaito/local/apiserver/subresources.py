@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from kaito.local.apiserver import status, strategy
+from kaito.local.apiserver.bodies import refuse
 from kaito.local.apiserver.kinds import Kind
 from kaito.local.apiserver.request import Request, Response, Target
 from kaito.local.apiserver.store import Store
 from kaito.local.apiserver.webhooks import USER, selector_matches
-from kaito.local.apiserver.writes import Options, Writer, refuse
+from kaito.local.apiserver.writes import Options, Writer
 from kaito.local.schema.errors import FieldError, invalid_status
 
 Object = dict[str, Any]

@@ -1,19 +1,29 @@
 """Creating, changing and deleting objects: every write takes this way, whoever asks and in whatever form."""
 
-import asyncio
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
-from kaito.local.apiserver import address, jsonpatch, status, strategy
+from kaito.local.apiserver import status, strategy
+from kaito.local.apiserver.allocation import Allocator
+from kaito.local.apiserver.bodies import (
+    applied_body,
+    bad_result,
+    check_identity,
+    check_typed,
+    is_applied,
+    match_namespace,
+    own_copy,
+    patch_object,
+    refuse,
+    unnamed,
+)
 from kaito.local.apiserver.kinds import Kind
 from kaito.local.apiserver.request import Target
 from kaito.local.apiserver.store import Event, Key, Store
 from kaito.local.apiserver.webhooks import Attributes, Webhooks
-from kaito.local.schema import smp, ssa, typed
+from kaito.local.schema import ssa
 from kaito.local.schema.errors import FieldError, invalid_status
 from kaito.local.schema.validation import Prepared, decode_message, prepare_create, prepare_update, validate
 
@@ -46,9 +56,7 @@ class Writer:
     def __init__(self, store: Store, webhooks: Webhooks, service_cidr: str) -> None:
         self._store = store
         self._webhooks = webhooks
-        self._service_cidr = service_cidr
-        self._reserved_ips: set[str] = set()
-        self._reserved_ports: set[int] = set()
+        self._allocator = Allocator(store, service_cidr)
 
     def read(self, kind: Kind, namespace: str, name: str) -> Object:
         """The object as this kind shows it. Raises StatusError (404)."""
@@ -61,9 +69,9 @@ class Writer:
 
     async def create(self, kind: Kind, target: Target, body: Any, options: Options) -> Object:
         """The new object. Raises StatusError."""
-        obj = _own_copy(kind, body)
+        obj = own_copy(kind, body)
         meta = obj["metadata"]
-        _match_namespace(kind, meta, target.namespace)
+        match_namespace(kind, meta, target.namespace)
         if meta.get("resourceVersion"):
             raise status.refusal(500, "resourceVersion should not be set on objects to be created")
         generated = not meta.get("name") and bool(meta.get("generateName"))
@@ -88,9 +96,9 @@ class Writer:
         if self._webhooks.active("MutatingWebhookConfiguration"):
             new = prepare_create(kind.type, await self._mutate(attributes, options)).obj
             attributes = attributes.with_object(new)
-        if not (kind.type.custom and "managedFields" in new["metadata"] and _applied(new)):
+        if not (kind.type.custom and "managedFields" in new["metadata"] and is_applied(new)):
             ssa.update_managed_fields(kind.type, None, new, options.manager)
-        taken = self._allocate(kind, new, None)
+        taken = self._allocator.allocate(kind, new, None)
         try:
             self._check_valid(kind, new, None)
             await self._validate(attributes, options)
@@ -116,14 +124,14 @@ class Writer:
 
     async def update(self, kind: Kind, target: Target, body: Any, options: Options) -> Object:
         """Replace an object, or its ``status`` or a namespace's ``finalize``. Raises StatusError."""
-        obj = _own_copy(kind, body)
+        obj = own_copy(kind, body)
         meta = obj["metadata"]
         if meta.get("name", target.name) != target.name:
             text = f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})"
             raise status.bad_request(text)
         if not meta.get("name"):
-            raise status.bad_request("name must be provided") if kind.type.custom else _unnamed(target.name)
-        _match_namespace(kind, meta, target.namespace)
+            raise status.bad_request("name must be provided") if kind.type.custom else unnamed(target.name)
+        match_namespace(kind, meta, target.namespace)
 
         def replaced(old: Object) -> Object:
             self._check_versions(kind, target.name, meta, old, required=True)
@@ -141,7 +149,7 @@ class Writer:
             meta = new.get("metadata")
             if not isinstance(meta, dict):
                 raise status.bad_request("metadata: expected an object")
-            _check_identity(kind, target, new, old)
+            check_identity(kind, target, new, old)
             self._check_versions(kind, target.name, meta, old, required=False)
             return new
 
@@ -149,7 +157,7 @@ class Writer:
 
     async def _apply(self, kind: Kind, target: Target, body: Object, options: Options) -> tuple[Object, bool]:
         where = Key(kind.resource, target.namespace, target.name)
-        body = _applied_body(kind, target, body)
+        body = applied_body(kind, target, body)
         if self._store.get(where) is None:
             if target.subresource or (body.get("metadata") or {}).get("uid"):
                 if target.subresource:
@@ -157,7 +165,7 @@ class Writer:
                 uid = body["metadata"]["uid"]
                 text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
                 raise status.conflict(kind.type.group, kind.type.plural, target.name, text)
-            _check_typed(kind, body)
+            check_typed(kind, body)
             new, _ = ssa.apply(kind.type, None, body, options.manager, options.force)
             new["metadata"]["name"] = target.name
             return await self._create_applied(kind, target, new, options), True
@@ -167,7 +175,7 @@ class Writer:
             if meta.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
                 raise self.uid_mismatch(kind, target.name, meta["uid"], old["metadata"]["uid"])
             self._check_versions(kind, target.name, meta, old, required=False)
-            _check_typed(kind, body)
+            check_typed(kind, body)
             new, conflicts = ssa.apply(
                 kind.type, old, body, options.manager, options.force, subresource=target.subresource
             )
@@ -180,8 +188,8 @@ class Writer:
 
     async def _create_applied(self, kind: Kind, target: Target, new: Object, options: Options) -> Object:
         managed = new["metadata"].pop("managedFields", [])
-        obj = _own_copy(kind, new)
-        _match_namespace(kind, obj["metadata"], target.namespace)
+        obj = own_copy(kind, new)
+        match_namespace(kind, obj["metadata"], target.namespace)
         strategy.begin_create(kind, obj)
         self._check_place(kind, target.namespace, target.name)
         prepared = prepare_create(kind.type, obj)
@@ -192,7 +200,7 @@ class Writer:
             final = prepare_create(kind.type, await self._mutate(attributes, options)).obj
             attributes = attributes.with_object(final)
         final["metadata"]["managedFields"] = managed
-        taken = self._allocate(kind, final, None)
+        taken = self._allocator.allocate(kind, final, None)
         try:
             self._check_valid(kind, final, None)
             await self._validate(attributes, options)
@@ -243,7 +251,7 @@ class Writer:
 
     async def _put(self, kind: Kind, where: Key, current: Object, new: Object) -> Object:
         stored = kind.stored(new)
-        taken = self._allocate(kind, stored, current)
+        taken = self._allocator.allocate(kind, stored, current)
 
         def change(found: Object | None) -> Object | None:
             if found is not current:
@@ -347,7 +355,7 @@ class Writer:
         self, kind: Kind, prepared: Prepared, options: Options, *, applied: bool = False, patched: Object | None = None
     ) -> None:
         if prepared.decode_errors and patched is not None:
-            raise _bad_result(patched, prepared.decode_errors[0])
+            raise bad_result(patched, prepared.decode_errors[0])
         if prepared.decode_errors:
             raise status.bad_request(decode_message(kind.type, prepared.decode_errors))
         problems = options.repeated + _in_order(options, prepared, sort=kind.type.custom)
@@ -357,7 +365,7 @@ class Writer:
             lines = ["yaml: unmarshal errors:\n  " + "\n  ".join(options.repeated)] if options.repeated else []
             text = "strict decoding error: " + ", ".join([*lines, *problems[len(options.repeated) :]])
             if patched is not None:
-                raise _bad_result(patched, text)
+                raise bad_result(patched, text)
             if not applied:
                 head = f'{kind.type.kind} in version "{kind.type.version}" cannot be handled as a {kind.type.kind}'
                 text = f"{head}: {text}"
@@ -429,71 +437,6 @@ class Writer:
         if self._webhooks.active("ValidatingWebhookConfiguration"):
             options.warnings.extend(await self._webhooks.validate(attributes))
 
-    # ---------------------------------------------------------------------------------------------------- allocation
-
-    def _allocate(self, kind: Kind, obj: Object, old: Object | None) -> Callable[[], None]:
-        """Give a service its address and ports; the answer frees the reservation once the write has landed."""
-        if kind.resource != "services":
-            return _nothing
-        spec = obj.setdefault("spec", {})
-        before = (old or {}).get("spec") or {}
-        ips, ports = set(self._reserved_ips), set(self._reserved_ports)
-        for service in self._store.list("services"):
-            if old is not None and service["metadata"]["uid"] == old["metadata"]["uid"]:
-                continue
-            ips.add(service["spec"].get("clusterIP"))
-            ports.update(port.get("nodePort") for port in service["spec"].get("ports") or ())
-        mine_ips: set[str] = set()
-        mine_ports: set[int] = set()
-        try:
-            if spec.get("type") == "ExternalName":
-                spec.pop("clusterIP", None), spec.pop("clusterIPs", None)
-            elif (
-                spec.get("clusterIP") != "None" and spec.get("clusterIP") != before.get("clusterIP", "")
-            ) or not spec.get("clusterIP"):
-                self._take_ip(spec, ips, mine_ips)
-            if spec.get("clusterIP"):
-                spec.setdefault("clusterIPs", [spec["clusterIP"]])
-            if spec.get("type") in ("NodePort", "LoadBalancer"):
-                for port in spec.get("ports") or ():
-                    port["nodePort"] = address.node_port(ports | mine_ports, port.get("nodePort") or 0)
-                    mine_ports.add(port["nodePort"])
-        except ValueError as exc:
-            where = "spec.clusterIPs" if mine_ips or "IP" in str(exc) else "spec.ports[0].nodePort"
-            value: Any = [spec.get("clusterIP")] if where == "spec.clusterIPs" else 0
-            detail = f"failed to allocate IP {spec.get('clusterIP')}: {exc}" if where == "spec.clusterIPs" else str(exc)
-            refuse(kind, obj["metadata"].get("name", ""), [FieldError(where, "FieldValueInvalid", detail, value)])
-        self._reserved_ips |= mine_ips
-        self._reserved_ports |= mine_ports
-
-        def free() -> None:
-            self._reserved_ips -= mine_ips
-            self._reserved_ports -= mine_ports
-
-        return free
-
-    def _take_ip(self, spec: Object, used: set[str], mine: set[str]) -> None:
-        spec["clusterIP"] = address.service_ip(self._service_cidr, used, spec.get("clusterIP") or "")
-        spec["clusterIPs"] = [spec["clusterIP"]]
-        spec.setdefault("ipFamilies", ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
-        mine.add(spec["clusterIP"])
-
-
-_META_ORDER = ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation",
-               "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations",
-               "ownerReferences", "finalizers", "managedFields")  # fmt: skip
-
-
-def _bad_result(patched: Object, why: str) -> status.StatusError:
-    """422 for a patch whose result is no object of the kind; the object is shown as a real server shows it."""
-    meta = patched.get("metadata") or {}
-    ordered = {key: meta[key] for key in _META_ORDER if key in meta} | meta
-    shown = dict(sorted((patched | {"metadata": ordered}).items()))
-    detail = f"{_quoted(orjson.dumps(shown).decode())}: {why}"
-    cause = {"reason": "FieldValueInvalid", "message": f"Invalid value: {detail}", "field": "patch"}
-    return status.refusal(422, f' "" is invalid: patch: Invalid value: {detail}', {"causes": [cause]})
-
 
 def _version(obj: Object) -> str:
     return str(obj["metadata"]["resourceVersion"])
@@ -511,154 +454,3 @@ def _in_order(options: Options, prepared: Prepared, *, sort: bool) -> list[str]:
         return [*doubled, *(f'unknown field "{path}"' for path in sorted(prepared.unknown))]
     found += [(options.raw.find(key(path)), f'unknown field "{path}"') for path in prepared.unknown]
     return [text for _, text in sorted(found, key=lambda item: item[0])]
-
-
-def _quoted(text: str) -> str:
-    return orjson.dumps(text).decode()
-
-
-def _nothing() -> None:
-    return None
-
-
-def refuse(kind: Kind, name: str, errors: list[FieldError]) -> None:
-    """Raises the 422 for these errors."""
-    raise status.StatusError(invalid_status(kind.type.group, kind.type.kind, name, errors))
-
-
-def patch_object(kind: Kind, form: str, old: Object, patch: Any) -> Object:
-    """The old object with a patch of this form applied. Raises StatusError."""
-    try:
-        if form == "json":
-            result = jsonpatch.apply(old, patch)
-        elif form == "strategic":
-            result = smp.apply(kind.type, old, patch)
-        else:
-            result = _merge(old, patch)
-    except jsonpatch.PatchError as exc:
-        if exc.code != 422:
-            raise status.refusal(exc.code, exc.message) from exc
-        raise status.refusal(422, "the server rejected our request due to an error in our request", {}) from exc
-    except smp.PatchError as exc:
-        raise status.bad_request(str(exc)) from exc
-    if not isinstance(result, dict):
-        raise status.bad_request("the patch leaves no object")
-    return result
-
-
-def _merge(value: Any, patch: Any) -> Any:
-    """RFC 7386."""
-    if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
-    result = dict(value) if isinstance(value, dict) else {}
-    for key, item in patch.items():
-        if item is None:
-            result.pop(key, None)
-        else:
-            result[key] = _merge(result.get(key), item)
-    return result
-
-
-def _own_copy(kind: Kind, body: Any) -> Object:
-    """The request's object with its kind filled in, ready to be changed. Raises StatusError (400)."""
-    if not isinstance(body, dict):
-        word = {list: "array", str: "string", bool: "bool", type(None): "null"}.get(type(body), "number")
-        text = f"couldn't get version/kind; json parse error: json: cannot unmarshal {word} into Go value of type "
-        raise status.bad_request(text + "struct { APIVersion string; Kind string }")
-    check_kind(kind, body)
-    obj = dict(body)
-    obj["apiVersion"], obj["kind"] = kind.type.api_version, kind.type.kind
-    meta = obj.get("metadata") or {}
-    if not isinstance(meta, dict):
-        raise status.bad_request("metadata: expected an object")
-    obj["metadata"] = dict(meta)
-    return obj
-
-
-def check_kind(kind: Kind, body: Object) -> None:
-    """The apiVersion and kind in a body, where they are given, must be those of the URL."""
-    given, wanted = body.get("apiVersion"), kind.type.api_version
-    name = body.get("kind")
-    if given and given != wanted:
-        text = f"the API version in the data ({given}) does not match the expected API version ({wanted})"
-        raise status.bad_request(text)
-    if name and name != kind.type.kind and kind.type.custom:
-        error = FieldError("kind", "FieldValueInvalid", f"must be {kind.type.kind}", name)
-        own = (body.get("metadata") or {}).get("name") or ""
-        raise status.StatusError(invalid_status(kind.type.group, name, own, [error]))
-    if name and name != kind.type.kind:
-        text = f'{name} in version "{kind.type.version}" cannot be handled as a {kind.type.kind}: converting '
-        raise status.bad_request(text + f"({wanted}.{name}) to ({wanted}.{kind.type.kind}): unknown conversion")
-
-
-def _match_namespace(kind: Kind, meta: Object, namespace: str) -> None:
-    if not kind.type.namespaced:
-        return
-    if meta.get("namespace") not in (None, "", namespace):
-        raise status.bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-    meta["namespace"] = namespace
-
-
-def _unnamed(name: str) -> status.StatusError:
-    return status.bad_request(f"the name of the object (empty) does not match the name on the URL ({name})")
-
-
-def _check_identity(kind: Kind, target: Target, new: Object, old: Object) -> None:
-    """A patch may not rename, move or retype an object."""
-    meta = new["metadata"]
-    if meta.get("name") != target.name:
-        text = f"the name of the object ({meta.get('name')}) does not match the name on the URL ({target.name})"
-        raise status.bad_request(text)
-    _match_namespace(kind, meta, target.namespace)
-    check_kind(kind, new)
-
-
-def _applied(obj: Object) -> bool:
-    return any(entry.get("operation") == "Apply" for entry in obj["metadata"].get("managedFields") or ())
-
-
-def _check_typed(kind: Kind, body: Object) -> None:
-    """What an apply is refused for before it is merged."""
-    if body.get("metadata", {}).get("managedFields"):
-        raise status.bad_request("metadata.managedFields must be nil")
-    problems = typed.problems(kind.type, body)
-    if problems:
-        meta = body.get("metadata") or {}
-        where = (
-            f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {kind.type.api_version}, Kind={kind.type.kind}"
-        )
-        if not kind.type.group:
-            where = where.replace("; ", "; /", 1)
-        text = f"failed to create typed patch object ({where}): {typed.message(problems)}"
-        raise status.StatusError.of(500, "", text)
-
-
-def _applied_body(kind: Kind, target: Target, body: Object) -> Object:
-    """An applied configuration without what this path may not set. Raises StatusError (400)."""
-    if not body.get("kind") or not body.get("apiVersion"):
-        version = body.get("apiVersion") or ""
-        shown = version if "/" in version else f"/{version}"
-        raise status.bad_request(f"invalid object type: {shown}, Kind={body.get('kind') or ''}")
-    check_kind(kind, body)
-    meta = body.get("metadata") or {}
-    if not isinstance(meta, dict):
-        raise status.bad_request("metadata: expected an object")
-    if meta.get("name", target.name) != target.name:
-        text = f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})"
-        raise status.bad_request(text)
-    if target.subresource == "status":
-        return {key: value for key, value in body.items() if key in ("apiVersion", "kind", "metadata", "status")}
-    if kind.has_status:
-        return {key: value for key, value in body.items() if key != "status"}
-    return body
-
-
-async def gather(*jobs: Any) -> list[Any]:
-    """All results; the first failure is raised once all have ended."""
-    results = await asyncio.gather(*jobs, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return list(results)
