@@ -119,7 +119,7 @@ def of_nodes(selector: str, nodes: Sequence[Mapping[str, Any]]) -> Chosen:
 
 
 def _capacity(node: Mapping[str, Any], name: str) -> float:
-    from kaito.local.schema.validate_pod import quantity
+    from kaito.local.schema import quantity
 
     have = (node.get("status") or {}).get("allocatable") or (node.get("status") or {}).get("capacity") or {}
-    return quantity(have.get(name, "0")) or 0.0
+    return float(quantity.parse(have.get(name, "0")) or 0)

@@ -123,7 +123,9 @@ def test_apply_of_a_custom_kind_merges_by_its_own_keys() -> None:
 def test_metadata_of_a_custom_kind_is_typed_too() -> None:
     type_ = crd.compile(definition()).versions["v1"].type
     prepared = validation.prepare_create(type_, {**toy(), "metadata": {"name": "t", "labels": "x", "nope": 1}})
-    assert prepared.decode_errors == ["json: cannot unmarshal string into Go struct field metadata.labels of type map"]
+    assert prepared.decode_errors == [
+        "json: cannot unmarshal string into Go struct field ObjectMeta.labels of type map[string]string"
+    ]
     assert prepared.unknown == ["metadata.nope"]
 
 

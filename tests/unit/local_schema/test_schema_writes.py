@@ -108,7 +108,7 @@ def test_a_wrong_type_is_a_decode_error() -> None:
     prepared = validation.prepare_create(type_, deployment(replicas="two"))
     assert validation.decode_message(type_, prepared.decode_errors) == (
         'Deployment in version "v1" cannot be handled as a Deployment: '
-        "json: cannot unmarshal string into Go struct field spec.replicas of type int32"
+        "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"
     )
 
 
@@ -194,8 +194,11 @@ def test_the_status_reads_as_kubectl_prints_it() -> None:
     del body["spec"]["selector"]
     errors = validation.validate(type_, validation.prepare_create(type_, body).obj)
     status = invalid_status("apps", "Deployment", "web", errors)
-    assert status["message"] == 'Deployment.apps "web" is invalid: spec.selector: Required value'
-    assert status["details"]["causes"] == [
+    assert status["message"] == (
+        'Deployment.apps "web" is invalid: [spec.selector: Required value, spec.template.metadata.labels: '
+        'Invalid value: {"app":"web"}: `selector` does not match template `labels`]'
+    )
+    assert status["details"]["causes"][:1] == [
         {"reason": "FieldValueRequired", "message": "Required value", "field": "spec.selector"}
     ]
 

@@ -95,7 +95,10 @@ def check_kind(kind: Kind, body: Object) -> None:
     if name and name != kind.type.kind and kind.type.custom:
         error = FieldError("kind", "FieldValueInvalid", f"must be {kind.type.kind}", name)
         own = (body.get("metadata") or {}).get("name") or ""
-        raise status.StatusError(invalid_status(kind.type.group, name, own, [error]))
+        refused = status.StatusError(invalid_status(kind.type.group, name, own, [error]))
+        # A kind without a schema here knows no field but those of every object.
+        refused.warnings = [f'unknown field "{key}"' for key in body if key not in ("apiVersion", "kind", "metadata")]
+        raise refused
     if name and name != kind.type.kind:
         text = f'{name} in version "{kind.type.version}" cannot be handled as a {kind.type.kind}: converting '
         raise status.bad_request(text + f"({wanted}.{name}) to ({wanted}.{kind.type.kind}): unknown conversion")

@@ -73,7 +73,8 @@ class Handler:
             if seconds:
                 headers["Retry-After"] = str(seconds)
             wanted = answerable(request.headers.get("accept", ""))
-            return Response(refused.code, encode(refused.status, wanted), wanted.content_type, headers=headers)
+            warnings = refused.warnings if request.option("fieldValidation") in ("", "Warn") else []
+            return Response(refused.code, encode(refused.status, wanted), wanted.content_type, warnings, headers)
         except Exception as exc:
             if isinstance(exc, StoreError):
                 return Response(500, orjson.dumps(status.internal(str(exc)).status))

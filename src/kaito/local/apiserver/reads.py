@@ -284,7 +284,7 @@ class _Watch:
             head = {"kind": self.kind.type.kind, "apiVersion": self.kind.type.api_version}
             if self.wanted.kind.startswith("Partial"):
                 head = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
-            obj = head | {"metadata": meta | {"creationTimestamp": None}}
+            obj = head | {"metadata": meta}
         return orjson.dumps({"type": "BOOKMARK", "object": obj}) + b"\n"
 
 

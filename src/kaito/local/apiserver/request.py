@@ -100,6 +100,8 @@ class Wanted:
     kind: str = ""  # "", Table, PartialObjectMetadata, PartialObjectMetadataList, APIGroupDiscoveryList
     yaml: bool = False
     protobuf: bool = False
+    # Objects of custom kinds are shown with their keys in order, as no struct gives them another.
+    ordered: bool = False
 
     @property
     def content_type(self) -> str:
@@ -115,7 +117,7 @@ def negotiate(accept: str, *, forms: tuple[str, ...] = _FORMS, custom: bool = Fa
     Raises StatusError (406).
     """
     if not accept.strip():
-        return Wanted()
+        return Wanted(ordered=custom)
     for item in accept.split(","):
         media, *parameters = [part.strip() for part in item.split(";")]
         given = dict(part.split("=", 1) for part in parameters if "=" in part)
@@ -124,7 +126,7 @@ def negotiate(accept: str, *, forms: tuple[str, ...] = _FORMS, custom: bool = Fa
         form = given.get("as", "")
         if form and (form not in forms or not _known_form(form, given)):
             continue
-        return Wanted(form, media == YAML)
+        return Wanted(form, media == YAML, ordered=custom)
     if not custom and PROTOBUF in (item.strip() for item in accept.split(",")):
         return Wanted(protobuf=True)
     raise status.not_acceptable([JSON, YAML, PROTOBUF], custom=custom)
@@ -284,4 +286,5 @@ def encode(value: Any, wanted: Wanted) -> bytes:
         return binary
     if wanted.yaml:
         return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).encode()
-    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    order = orjson.OPT_SORT_KEYS if wanted.ordered else 0
+    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE | order)

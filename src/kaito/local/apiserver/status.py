@@ -29,6 +29,8 @@ class StatusError(Exception):
     def __init__(self, status: Object) -> None:
         super().__init__(status["message"])
         self.status = status
+        # What the client is warned of besides, where it asked for no stricter or laxer reading.
+        self.warnings: list[str] = []
 
     @property
     def code(self) -> int:

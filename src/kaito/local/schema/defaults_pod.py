@@ -10,11 +10,9 @@ _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 def pod_template(holder: Object) -> None:
     """Default `template` inside a workload's spec."""
-    template = holder.get("template")
-    if isinstance(template, dict):
-        template.setdefault("metadata", {})
-        if isinstance(template.get("spec"), dict):
-            pod_spec(template["spec"])
+    template = holder.setdefault("template", {})
+    template.setdefault("metadata", {})
+    pod_spec(template.setdefault("spec", {}))
 
 
 def pod_spec(spec: Object) -> None:

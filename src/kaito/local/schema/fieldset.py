@@ -108,7 +108,8 @@ def _walk(schema: Schema, value: Any, path: Path, found: dict[Path, Any]) -> Non
                 _walk(schema.items, item, here, found)
             else:
                 found[here] = item
-    elif path and not (value == [] and schema.merges_list()):  # an empty list that merges says nothing
+    elif path and not (value == [] and schema.merges_list()):
+        # A list whose items are owned one by one has none to own.
         found[path] = value
 
 

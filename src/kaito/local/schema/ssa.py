@@ -130,7 +130,7 @@ def update_managed_fields(
         new["metadata"].pop("managedFields", None)
         return new
     if not changed and not gone:
-        if old and old.get("metadata", {}).get("managedFields"):
+        if not sent and old and old.get("metadata", {}).get("managedFields"):
             new.setdefault("metadata", {})["managedFields"] = old["metadata"]["managedFields"]
         return new
     mine: _Entry | None = None
@@ -169,6 +169,8 @@ def apply(
     wanted.get("metadata", {}).pop("managedFields", None)
     current = copy.deepcopy(live) if live else {}
     entries = _entries(current)
+    if live and not entries:
+        entries = [_before_first_apply(type, schema, current, now)]
     current.get("metadata", {}).pop("managedFields", None)
     before = fieldset.leaves(schema, current)
     asked = fieldset.leaves(schema, wanted)
@@ -195,6 +197,12 @@ def apply(
         entry = mine
     _store(merged, [*others, entry])
     return merged, []
+
+
+def _before_first_apply(type: Type, schema: Schema, live: Object, now: str) -> _Entry:
+    """Who has no record owns all that is there, so that an apply has to say that it takes it."""
+    paths = set(fieldset.leaves(schema, live)) | fieldset.containers(schema, live)
+    return _Entry("before-first-apply", "Update", type.api_version, "", now or _now(), paths)
 
 
 def _changes(path: Path, value: Any, before: dict[Path, Any]) -> bool:

@@ -41,8 +41,8 @@ def _check(schema: Schema | None, value: Any, path: str, found: list[str]) -> No
             found.append(f"{path}: expected list, got &{{{go_value(value)}}}")
             return
         _check_items(schema, value, path, found)
-    elif schema.kind in ("integer", "number") and isinstance(value, str):
-        found.append(f"{path}: expected numeric (int or float), got string")
+    elif schema.kind in ("integer", "number") and isinstance(value, str | bool):
+        found.append(f"{path}: expected numeric (int or float), got {'string' if isinstance(value, str) else 'bool'}")
     elif schema.kind in _SCALARS and isinstance(value, dict | list):
         shape = "map" if isinstance(value, dict) else "list"
         found.append(f"{path}: expected {'numeric' if schema.kind in ('integer', 'number') else schema.kind} (int or "

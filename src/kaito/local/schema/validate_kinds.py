@@ -7,11 +7,11 @@ import binascii
 from collections.abc import Callable
 from typing import Any
 
-from kaito.local.schema import crd_validate, names
+from kaito.local.schema import crd_validate, names, quantity
 from kaito.local.schema.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from kaito.local.schema.registry import Type
 from kaito.local.schema.validate_meta import validate_labels
-from kaito.local.schema.validate_pod import quantity, validate_pod_spec, validate_port
+from kaito.local.schema.validate_pod import validate_pod_spec, validate_port
 
 Object = dict[str, Any]
 _IMMUTABLE = "field is immutable"
@@ -96,9 +96,10 @@ def _selector_and_template(spec: Object, path: str, kind: str) -> list[FieldErro
         errors.append(required(f"{path}.selector"))
     elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
         errors.append(invalid(f"{path}.selector", selector, f"empty selector is invalid for {kind}"))
-    elif not selector_matches(selector, labels):
+    # No selector selects nothing, an empty one everything.
+    if selector is None or not selector_matches(selector, labels):
         path_labels = f"{path}.template.metadata.labels"
-        errors.append(invalid(path_labels, labels, "`selector` does not match template `labels`"))
+        errors.append(invalid(path_labels, labels or None, "`selector` does not match template `labels`"))
     errors += validate_labels(labels, f"{path}.template.metadata.labels")
     return errors + validate_pod_spec(template.get("spec") or {}, f"{path}.template.spec")
 
@@ -214,7 +215,8 @@ def _config(obj: Object, old: Object | None) -> list[FieldError]:
     if obj.get("kind") == "Secret":
         errors += _secret_data(obj)
     if total > _BYTES_LIMIT * (4 / 3 if obj.get("kind") == "Secret" else 1):
-        errors.append(FieldError("data", "FieldValueTooLong", f"may not be more than {_BYTES_LIMIT} bytes"))
+        field = "data" if obj.get("kind") == "Secret" else "[]"
+        errors.append(FieldError(field, "FieldValueTooLong", f"may not be more than {_BYTES_LIMIT} bytes"))
     if old is None:
         return errors
     if old.get("immutable"):
@@ -254,7 +256,7 @@ def _claim(obj: Object, old: Object | None) -> list[FieldError]:
     storage = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
     if storage is None:
         errors.append(required("spec.resources[storage]"))
-    elif (quantity(storage) or 0) <= 0:
+    elif (quantity.parse(storage) or 0) <= 0:
         errors.append(invalid("spec.resources[storage]", storage, "must be greater than zero"))
     if old is not None:
         before = old.get("spec") or {}

@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from typing import Any
 
-from kaito.local.schema import names
+from kaito.local.schema import names, quantity
 from kaito.local.schema.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from kaito.local.schema.validate_meta import validate_labels
 
 Object = dict[str, Any]
-_QUANTITY = re.compile(r"([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)")
-_QUANTITY_TEXT = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _PORT_TEXT = "must be between 1 and 65535, inclusive"
-_UNITS = {
-    "": 1, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
-    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
-}  # fmt: skip
-
-
-def quantity(value: Any) -> float | None:
-    """The number that a quantity means; None when it is not one."""
-    match = _QUANTITY.fullmatch(str(value))
-    if not match:
-        return None
-    number, suffix = match.groups()
-    try:
-        if suffix[:1] in ("e", "E") and suffix[1:]:
-            return float(number + suffix)
-        return float(number) * _UNITS[suffix]
-    except (ValueError, KeyError):
-        return None
 
 
 def validate_port(value: Any, path: str) -> list[FieldError]:
@@ -159,13 +140,13 @@ def _validate_mounts(container: Object, path: str, volumes: set[str]) -> list[Fi
 def _validate_resources(container: Object, path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     resources = container.get("resources") or {}
-    amounts: dict[str, dict[str, float]] = {}
+    amounts: dict[str, dict[str, Fraction]] = {}
     for field in ("limits", "requests"):
         amounts[field] = {}
         for name, value in (resources.get(field) or {}).items():
-            here, number = f"{path}.resources.{field}[{name}]", quantity(value)
+            here, number = f"{path}.resources.{field}[{name}]", quantity.parse(value)
             if number is None:
-                errors.append(invalid(here, value, _QUANTITY_TEXT))
+                errors.append(invalid(here, value, quantity.PATTERN_TEXT))
             elif number < 0:
                 errors.append(invalid(here, value, "must be greater than or equal to 0"))
             else:
@@ -174,12 +155,12 @@ def _validate_resources(container: Object, path: str) -> list[FieldError]:
         limit = amounts["limits"].get(name)
         if limit is not None and wanted > limit:
             text = f"must be less than or equal to {name} limit of {resources['limits'][name]}"
-            errors.append(invalid(f"{path}.resources.requests", resources["requests"][name], text))
+            errors.append(invalid(f"{path}.resources.requests", str(resources["requests"][name]), text))
     for name, limit in amounts["limits"].items():
         extended = "/" in name and not name.startswith("kubernetes.io/")
         if extended and amounts["requests"].get(name, limit) != limit:
             text = f"must be equal to {name} limit of {resources['limits'][name]}"
-            errors.append(invalid(f"{path}.resources.requests", resources["requests"][name], text))
+            errors.append(invalid(f"{path}.resources.requests", str(resources["requests"][name]), text))
     return errors
 
 

@@ -56,7 +56,7 @@ def prepare(type: Type, obj: Object) -> Prepared:
     """Drop what the kind does not know, then fill in defaults. The argument is not changed."""
     schema = schema_for(type)
     if type.custom:
-        decoder = decode.Decoder()
+        decoder = decode.Decoder(object_meta(), "metadata")
         body = _as_go_reads(obj)
         body["metadata"] = decoder.value(object_meta(), body.get("metadata") or {}, "metadata")
         if decoder.errors:
