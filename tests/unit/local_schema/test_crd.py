@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kaito.local.apiserver import selectors
 from kaito.local.schema import crd, crd_validate, registry, ssa, validation
 
 SCALE = {"specReplicasPath": ".spec.n", "statusReplicasPath": ".status.n"}
@@ -137,3 +138,12 @@ def test_a_new_storage_version_is_recorded_with_the_write_that_names_it() -> Non
     versions = [first | {"storage": False}, first | {"name": "v2"}]
     changed = {**body, "spec": body["spec"] | {"versions": versions}, "status": old["status"]}
     assert validation.prepare_update(type_, changed, old).obj["status"]["storedVersions"] == ["v1", "v2"]
+
+
+def test_a_kind_is_selected_by_the_fields_that_its_definition_names() -> None:
+    body = definition(color={"type": "string"})
+    body["spec"]["versions"][0]["selectableFields"] = [{"jsonPath": ".spec.color"}]
+    type_ = crd.compile(body).types[0]
+    (term,) = selectors.parse_fields(type_, "spec.color=red")
+    assert term.matches(toy(color="red"))
+    assert not term.matches(toy(color="blue"))

@@ -185,7 +185,7 @@ def parse_fields(type: Type, text: str) -> list[FieldTerm]:
 
 
 def _selectable(type: Type) -> dict[str, Callable[[Object], str]]:
-    return {path: _field(*path.split(".")) for path in getattr(type, "selectable", ())}
+    return {path: _field(*path.split(".")) for path in type.selectable}
 
 
 def _unknown_field(type: Type, path: str) -> str:

@@ -51,6 +51,8 @@ class Type:
     subresource_kinds: tuple[tuple[str, str, str, str], ...] = ()
     # Where a custom kind with a `scale` subresource keeps its replicas: (".spec.replicas", ".status.replicas").
     replica_paths: tuple[str, ...] = ()
+    # The fields that a custom kind can be selected by, beside its name and namespace: ("spec.color",).
+    selectable: tuple[str, ...] = ()
 
     @cached_property
     def api_version(self) -> str:
