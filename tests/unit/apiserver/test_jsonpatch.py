@@ -143,8 +143,11 @@ def test_a_patch_that_does_not_fit_is_refused_in_kubernetes_words(case: Bad) -> 
 @pytest.mark.parametrize(
     ("ops", "message"),
     [
-        ({"op": "add"}, "error decoding patch: a JSON patch is an array of operations, not an object"),
-        (None, "error decoding patch: a JSON patch is an array of operations, not null"),
+        (
+            {"op": "add"},
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp",
+        ),
+        (None, "error decoding patch: json: cannot unmarshal null into Go value of type []handlers.jsonPatchOp"),
         (["x"], "error decoding patch: operation 0 must be an object, not a string"),
         ([{"op": 5, "path": "/a"}], "error decoding patch: operation 0: op must be a string, not a number"),
         ([{"op": "add", "path": True}], "error decoding patch: operation 0: path must be a string, not a boolean"),

@@ -153,7 +153,7 @@ def test_status_writes_are_their_own_entry() -> None:
     ssa.update_managed_fields(POD, live, changed, "kubelet", "Update", subresource="status")
     entry = next(e for e in changed["metadata"]["managedFields"] if e["manager"] == "kubelet")
     assert entry["subresource"] == "status"
-    assert list(entry["fieldsV1"]["f:status"]["f:conditions"]) == ['k:{"type":"Ready"}', "."]
+    assert list(entry["fieldsV1"]["f:status"]["f:conditions"]) == [".", 'k:{"type":"Ready"}']
 
 
 def test_field_sets_survive_the_round_trip() -> None:

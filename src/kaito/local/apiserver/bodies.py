@@ -7,9 +7,10 @@ import orjson
 
 from kaito.local.apiserver import jsonpatch, status
 from kaito.local.apiserver.kinds import Kind
-from kaito.local.apiserver.request import Target
+from kaito.local.apiserver.request import Target, not_an_object
 from kaito.local.schema import smp, typed
 from kaito.local.schema.errors import FieldError, invalid_status
+from kaito.local.schema.registry import by_gvk
 
 Object = dict[str, Any]
 _META_ORDER = ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation",
@@ -17,12 +18,15 @@ _META_ORDER = ("name", "generateName", "namespace", "selfLink", "uid", "resource
                "ownerReferences", "finalizers", "managedFields")  # fmt: skip
 
 
-def bad_result(patched: Object, why: str) -> status.StatusError:
+def bad_result(kind: Kind, patched: Object, why: str) -> status.StatusError:
     """422 for a patch whose result is no object of the kind; the object is shown as a real server shows it."""
-    meta = patched.get("metadata") or {}
-    ordered = {key: meta[key] for key in _META_ORDER if key in meta} | meta
-    shown = dict(sorted((patched | {"metadata": ordered}).items()))
-    detail = f"{_quoted(orjson.dumps(shown).decode())}: {why}"
+    if kind.type.custom:
+        text = orjson.dumps(patched, option=orjson.OPT_SORT_KEYS).decode()
+    else:
+        meta = patched.get("metadata") or {}
+        ordered = {key: meta[key] for key in _META_ORDER if key in meta} | meta
+        text = orjson.dumps(dict(sorted((patched | {"metadata": ordered}).items()))).decode()
+    detail = f"{_quoted(text)}: {why}"
     cause = {"reason": "FieldValueInvalid", "message": f"Invalid value: {detail}", "field": "patch"}
     return status.refusal(422, f' "" is invalid: patch: Invalid value: {detail}', {"causes": [cause]})
 
@@ -49,6 +53,8 @@ def patch_object(kind: Kind, form: str, old: Object, patch: Any) -> Object:
         if exc.code != 422:
             raise status.refusal(exc.code, exc.message) from exc
         raise status.refusal(422, "the server rejected our request due to an error in our request", {}) from exc
+    except smp.NoMergeKey as exc:
+        raise status.StatusError.of(500, "", str(exc)) from exc
     except smp.PatchError as exc:
         raise status.bad_request(str(exc)) from exc
     if not isinstance(result, dict):
@@ -72,9 +78,7 @@ def _merge(value: Any, patch: Any) -> Any:
 def own_copy(kind: Kind, body: Any) -> Object:
     """The request's object with its kind filled in, ready to be changed. Raises StatusError (400)."""
     if not isinstance(body, dict):
-        word = {list: "array", str: "string", bool: "bool", type(None): "null"}.get(type(body), "number")
-        text = f"couldn't get version/kind; json parse error: json: cannot unmarshal {word} into Go value of type "
-        raise status.bad_request(text + "struct { APIVersion string; Kind string }")
+        raise status.bad_request(f"couldn't get version/kind; {not_an_object(body)}")
     check_kind(kind, body)
     obj = dict(body)
     obj["apiVersion"], obj["kind"] = kind.type.api_version, kind.type.kind
@@ -85,23 +89,39 @@ def own_copy(kind: Kind, body: Any) -> Object:
     return obj
 
 
+def _foreign_version(kind: Kind, given: str, name: str) -> status.StatusError:
+    """400 for a built-in kind in a version that has no such kind."""
+    head = f'{name} in version "{given.rpartition("/")[2]}" cannot be handled as a {kind.type.kind}'
+    scheme = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
+    return status.bad_request(f'{head}: no kind "{name}" is registered for version "{given}" in scheme "{scheme}"')
+
+
 def check_kind(kind: Kind, body: Object) -> None:
     """The apiVersion and kind in a body, where they are given, must be those of the URL."""
     given, wanted = body.get("apiVersion"), kind.type.api_version
     name = body.get("kind")
     if given and given != wanted:
+        if not kind.type.custom and by_gvk(*_split(given), name or kind.type.kind) is None:
+            raise _foreign_version(kind, given, name or kind.type.kind)
         text = f"the API version in the data ({given}) does not match the expected API version ({wanted})"
-        raise status.bad_request(text)
+        refused = status.bad_request(text)
+        # A version without a schema here knows no field but those of every object.
+        unknown = [key for key in body if key not in ("apiVersion", "kind", "metadata")]
+        refused.warnings = [f'unknown field "{key}"' for key in unknown] if kind.type.custom else []
+        raise refused
     if name and name != kind.type.kind and kind.type.custom:
         error = FieldError("kind", "FieldValueInvalid", f"must be {kind.type.kind}", name)
         own = (body.get("metadata") or {}).get("name") or ""
-        refused = status.StatusError(invalid_status(kind.type.group, name, own, [error]))
-        # A kind without a schema here knows no field but those of every object.
-        refused.warnings = [f'unknown field "{key}"' for key in body if key not in ("apiVersion", "kind", "metadata")]
-        raise refused
+        raise status.StatusError(invalid_status(kind.type.group, name, own, [error]))
     if name and name != kind.type.kind:
         text = f'{name} in version "{kind.type.version}" cannot be handled as a {kind.type.kind}: converting '
-        raise status.bad_request(text + f"({wanted}.{name}) to ({wanted}.{kind.type.kind}): unknown conversion")
+        inner = kind.type.group.partition(".")[0] or "core"
+        raise status.bad_request(text + f"({wanted}.{name}) to ({inner}.{kind.type.kind}): unknown conversion")
+
+
+def _split(api_version: str) -> tuple[str, str]:
+    group, _, version = api_version.rpartition("/")
+    return group, version
 
 
 def match_namespace(kind: Kind, meta: Object, namespace: str) -> None:
@@ -148,12 +168,18 @@ def check_typed(kind: Kind, body: Object) -> None:
         raise status.StatusError.of(500, "", text)
 
 
+def _no_type(body: Object) -> status.StatusError:
+    version = body.get("apiVersion") or ""
+    shown = version if "/" in version else f"/{version}"
+    return status.bad_request(f"invalid object type: {shown}, Kind={body.get('kind') or ''}")
+
+
 def applied_body(kind: Kind, target: Target, body: Object) -> Object:
     """An applied configuration without what this path may not set. Raises StatusError (400)."""
     if not body.get("kind") or not body.get("apiVersion"):
-        version = body.get("apiVersion") or ""
-        shown = version if "/" in version else f"/{version}"
-        raise status.bad_request(f"invalid object type: {shown}, Kind={body.get('kind') or ''}")
+        raise _no_type(body)
+    if not kind.type.custom and by_gvk(*_split(body["apiVersion"]), body["kind"]) is None:
+        raise _no_type(body)
     check_kind(kind, body)
     meta = body.get("metadata") or {}
     if not isinstance(meta, dict):

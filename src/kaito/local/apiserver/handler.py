@@ -27,7 +27,7 @@ from kaito.local.apiserver.request import (
 from kaito.local.apiserver.store import Key, Store, StoreError
 from kaito.local.apiserver.strategy import CREATED_BY_PUT, RETURNED
 from kaito.local.apiserver.subresources import Subresources
-from kaito.local.apiserver.write_options import read_delete, read_options, read_patch, with_kind
+from kaito.local.apiserver.write_options import read_delete, read_object, read_options, read_patch
 from kaito.local.apiserver.writes import Options, Writer
 from kaito.local.schema import discovery, openapi
 
@@ -204,9 +204,7 @@ class Handler:
             raise status.method_not_allowed()
         if method == "POST":
             options = read_options(request, request.body)
-            body = with_kind(
-                kind, request, read_body(request, merged=bool(options.duplicates), custom=kind.type.custom)
-            )
+            body = read_object(kind, request, options)
             new = await self._writer.create(kind, target, body, options)
             return self._answer(201, kind, new, wanted, request, options)
         if method == "DELETE":
@@ -218,6 +216,8 @@ class Handler:
     async def _item(self, kind: Kind, target: Target, request: Request) -> Response:
         method = request.method
         wanted = negotiate(request.headers.get("accept", ""), custom=kind.type.custom)
+        if method == "HEAD" and not kind.type.custom:
+            raise status.method_not_allowed()
         if method in ("GET", "HEAD"):
             if request.flag("watch"):
                 return self._watch(kind, target, request, wanted)
@@ -225,9 +225,7 @@ class Handler:
             return self._answer(200, kind, obj, wanted, request, None)
         if method == "PUT":
             options = read_options(request, request.body)
-            body = with_kind(
-                kind, request, read_body(request, merged=bool(options.duplicates), custom=kind.type.custom)
-            )
+            body = read_object(kind, request, options)
             exists = self._store.get(Key(kind.resource, target.namespace, target.name)) is not None
             if not exists and kind.resource in CREATED_BY_PUT and isinstance(body, dict):
                 named = body | {"metadata": (body.get("metadata") or {}) | {"name": target.name}}
@@ -265,17 +263,17 @@ class Handler:
         how, options = read_delete(request)
         selection = Selection.of(kind, target, request)
         found = [o for o in self._store.list(kind.resource, target.namespace or None) if selection.matches(o)]
-        deleted: list[Object] = []
+        deleted: list[Object] = []  # as they were found
         for obj in found:
             meta = obj["metadata"]
             one = Target(target.group, target.version, meta.get("namespace", ""), target.plural, meta["name"], "")
             try:
-                result, _ = await self._writer.delete(kind, one, how, options)
+                await self._writer.delete(kind, one, how, options)
             except status.StatusError as refused:
                 if refused.code != 404:
                     raise
                 continue
-            deleted.append(result)
+            deleted.append(kind.out(obj))
         meta = {"resourceVersion": str(self._store.version)}
         document = self._reader.shape_many(kind, deleted, meta, wanted, request)
         return Response(200, encode(document, wanted), wanted.content_type, options.warnings)
@@ -306,7 +304,8 @@ class Handler:
         if sub == "scale":
             return await self._scale(kind, target, request, wanted)
         if sub == "log" and method == "GET":
-            return Response(200, self._subresources.log(kind, target, request), "text/plain")
+            lines = self._subresources.log(kind, target, request)
+            return Response(204, b"", "") if lines is None else Response(200, lines, "text/plain")
         if sub in ("binding", "eviction", "token") and method == "POST":
             body, options = read_body(request), read_options(request, request.body)
             if not isinstance(body, dict):
@@ -393,7 +392,7 @@ def _tag(response: Response, request: Request) -> None:
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "public"
     if request.headers.get("if-none-match") == tag:
-        response.status, response.body = 304, b""
+        response.status, response.body, response.content_type = 304, b"", ""
 
 
 def _anonymous(request: Request) -> status.StatusError:

@@ -48,7 +48,8 @@ def apply(doc: Any, ops: Any) -> Any:
 def check(ops: Any) -> None:
     """Raises PatchError when ``ops``, as decoded from JSON, is no patch at all."""
     if not isinstance(ops, list):
-        raise _undecodable(f"a JSON patch is an array of operations, not {_kind(ops)}")
+        word = {dict: "object", str: "string", bool: "bool", type(None): "null"}.get(type(ops), "number")
+        raise _undecodable(f"json: cannot unmarshal {word} into Go value of type []handlers.jsonPatchOp")
     if len(ops) > MAX_OPERATIONS:
         text = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(ops)}"
         raise _too_large(text)

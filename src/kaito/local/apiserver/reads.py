@@ -111,7 +111,7 @@ class Reader:
         else:
             _check_match(request)
             version = self._checked_version(request)
-            found = self._store.list(kind.resource, target.namespace or None)
+            found = self._found(kind, target, version)
             objs = found if selection.everything else [obj for obj in found if selection.matches(obj)]
         meta: Object = {"resourceVersion": str(version)}
         page = objs[start:]
@@ -136,9 +136,17 @@ class Reader:
             details = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
                        "retryAfterSeconds": 1}  # fmt: skip
             raise status.StatusError.of(504, "Timeout", f"Timeout: {message}", details)
-        if request.option("resourceVersionMatch") == "Exact" and wanted != self._store.version:
-            raise status.expired("The provided resource version is no longer kept. Please list again without it.")
-        return self._store.version
+        return wanted if request.option("resourceVersionMatch") == "Exact" else self._store.version
+
+    def _found(self, kind: Kind, target: Target, version: int) -> Any:
+        """What is there now, or was at the version that was asked for. Raises StatusError (410)."""
+        if version == self._store.version:
+            return self._store.list(kind.resource, target.namespace or None)
+        try:
+            return self._store.list_at(kind.resource, version, target.namespace or None)
+        except Expired:
+            text = "The provided resource version is no longer kept. Please list again without it."
+            raise status.expired(text) from None
 
     def _remember(self, objs: Any, version: int, start: int, token: str) -> str:
         ticket = _open_token(token)["ticket"] if token else self._new_ticket()
@@ -176,7 +184,7 @@ class Reader:
         initial = request.option("sendInitialEvents")
         match = request.option("resourceVersionMatch")
         _check_streaming(initial, match)
-        since = _parse_version(asked) if asked else 0
+        since = _parse_version(asked, watched=True) if asked else 0
         bookmarks = request.flag("allowWatchBookmarks")
         if initial == "true":
             since = 0
@@ -303,18 +311,34 @@ def _include(request: Request) -> str:
     return asked
 
 
-def _parse_version(text: str) -> int:
+def _parse_version(text: str, *, watched: bool = False) -> int:
     if not text.isdigit():
-        raise status.bad_request(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+        why = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        if watched:
+            raise status.StatusError.of(500, "", why)
+        raise status.bad_request(f"invalid resource version: {why}")
     return int(text)
 
 
 def _open_token(token: str) -> Object:
     try:
-        content = orjson.loads(b64decode(token + "=" * (-len(token) % 4), validate=True))
+        raw = b64decode(token + "=" * (-len(token) % 4), validate=True)
+        content = orjson.loads(raw.decode("latin-1"))
         return {"start": int(content["start"]), "ticket": str(content["ticket"])}
     except (ValueError, KeyError, TypeError):
-        raise status.bad_request("continue key is not valid: it must be one that a list answered with") from None
+        raise status.bad_request(f"invalid continue token: continue key is not valid: {_token_words(token)}") from None
+
+
+def _token_words(token: str) -> str:
+    """Why a token is none, in the words of Go's decoders."""
+    try:
+        text = b64decode(token + "=" * (-len(token) % 4), validate=True).decode("latin-1")
+    except ValueError:
+        return "it is not base64: use one that a list answered with"
+    first = text[:1]
+    if first and first != "{":
+        return f"invalid character '{first}' looking for beginning of value"
+    return "it is not one that a list answered with"
 
 
 def _options_invalid(field: str, message: str, reason: str = "FieldValueForbidden") -> status.StatusError:

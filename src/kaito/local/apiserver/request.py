@@ -14,6 +14,7 @@ from kaito.local.apiserver import status
 from kaito.local.schema import wire
 
 Object = dict[str, Any]
+_SHOWN_BYTES = 30
 BODY_LIMIT = 3 * 1024 * 1024
 JSON, YAML = "application/json", "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
@@ -118,6 +119,7 @@ def negotiate(accept: str, *, forms: tuple[str, ...] = _FORMS, custom: bool = Fa
     """
     if not accept.strip():
         return Wanted(ordered=custom)
+    ordered = custom
     for item in accept.split(","):
         media, *parameters = [part.strip() for part in item.split(";")]
         given = dict(part.split("=", 1) for part in parameters if "=" in part)
@@ -125,9 +127,10 @@ def negotiate(accept: str, *, forms: tuple[str, ...] = _FORMS, custom: bool = Fa
             continue
         form = given.get("as", "")
         if form and (form not in forms or not _known_form(form, given)):
+            custom = True  # the type is known, the form is not: that is said plainly, whatever the kind
             continue
-        return Wanted(form, media == YAML, ordered=custom)
-    if not custom and PROTOBUF in (item.strip() for item in accept.split(",")):
+        return Wanted(form, media == YAML, ordered=ordered)
+    if not ordered and PROTOBUF in (item.strip() for item in accept.split(",")):
         return Wanted(protobuf=True)
     raise status.not_acceptable([JSON, YAML, PROTOBUF], custom=custom)
 
@@ -190,7 +193,7 @@ def parse(raw: bytes, *, is_yaml: bool = False) -> Any:
         if not is_yaml:
             return orjson.loads(raw)
     except orjson.JSONDecodeError as exc:
-        raise status.bad_request(f"couldn't get version/kind; json parse error: {_go_words(raw, exc)}") from exc
+        raise status.bad_request(f"couldn't get version/kind; json parse error: {_go_value(raw, exc)}") from exc
     try:
         return yaml.load(raw, Loader=_Loader)
     except yaml.YAMLError as exc:
@@ -200,15 +203,56 @@ def parse(raw: bytes, *, is_yaml: bool = False) -> Any:
         raise status.bad_request(f"error converting YAML to JSON: {text}") from exc
 
 
-def _go_words(raw: bytes, exc: orjson.JSONDecodeError) -> str:
+def _go_value(raw: bytes, exc: orjson.JSONDecodeError) -> str:
     """orjson's complaint in the words of Go's decoder, where they are easy to tell."""
     if not raw.strip() or exc.pos >= len(exc.doc.rstrip()):
         return "unexpected end of JSON input"
-    char = exc.doc[exc.pos]
-    if exc.doc[: exc.pos].strip() == "":
-        return f"invalid character '{char}' looking for beginning of value"
-    return f"invalid character '{char}' looking for beginning of object key string" if char in "}'" else (
-        f"invalid character '{char}' in the JSON text at offset {exc.pos}")  # fmt: skip
+    char, before = exc.doc[exc.pos], exc.doc[: exc.pos].rstrip()
+    if _is_whole(before):
+        return f"invalid character '{char}' after top-level value"
+    expected = "beginning of value"
+    if before.endswith("{") or (before.endswith(",") and _inside_object(before)):
+        expected = "beginning of object key string"
+    if not before or before[-1] in "{,:[":
+        return f"invalid character '{char}' looking for {expected}"
+    after = "object key:value pair" if _inside_object(before) else "array element"
+    return f"invalid character '{char}' after {after}"
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _inside_object(text: str) -> bool:
+    """True when the innermost bracket that is still open is an object's."""
+    bare = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
+    opened: list[str] = []
+    for char in bare:
+        if char in "{[":
+            opened.append(char)
+        elif char in "}]" and opened:
+            opened.pop()
+    return bool(opened) and opened[-1] == "{"
+
+
+def not_an_object(value: Any) -> str:
+    """What Go's decoder says of JSON that is no object."""
+    word = {list: "array", str: "string", bool: "bool", type(None): "null"}.get(type(value), "number")
+    tags = 'APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\""'
+    return f"json parse error: json: cannot unmarshal {word} into Go value of type struct {{ {tags} }}"
+
+
+def summary(raw: bytes) -> str:
+    """The start of a body, as a refusal shows it: JSON as it is, anything else in hexadecimal."""
+    if not raw:
+        return "<empty>"
+    more = " ..." if len(raw) > _SHOWN_BYTES else ""
+    start = raw[:_SHOWN_BYTES]
+    return (start.decode(errors="replace") if raw[:1] == b"{" else start.hex()) + more
 
 
 def repeated_keys(raw: bytes) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kaito.local.apiserver.selector_words import complaint
 from kaito.local.apiserver.status import bad_request
 from kaito.local.schema.registry import Type
 
@@ -66,7 +67,7 @@ def _requirement(term: str, text: str) -> Requirement:
     if absent:
         key, op, values = absent[1], "!", []
     elif found is None:
-        raise bad_request(f"unable to parse requirement: {_complaint(term)}")
+        raise bad_request(complaint(text))
     elif found["set"]:
         key, op, values = found["key"], found["set"], [value.strip() for value in found["values"].split(",")]
     elif found["op"]:
@@ -87,16 +88,6 @@ def _requirement(term: str, text: str) -> Requirement:
                               "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')")  # fmt: skip
     plain = {"=": "in", "==": "in", "!=": "notin"}.get(op, op)
     return Requirement(key, plain, tuple(values))
-
-
-def _complaint(term: str) -> str:
-    words = re.findall(r"[A-Za-z0-9_./-]+|[^\sA-Za-z0-9_./-]+", term)
-    if not words:
-        return "found '', expected: identifier after ','"
-    if re.match(r"[A-Za-z0-9_./-]", words[0]) is None:
-        return f"found '{words[0]}', expected: !, identifier, or 'end of string'"
-    second = words[1] if len(words) > 1 else ""
-    return f"found '{second}', expected: in, notin, =, ==, !=, gt, lt, or 'end of string'" if second else f"'{term}'"
 
 
 def labels_match(requirements: list[Requirement], obj: Object) -> bool:
@@ -189,6 +180,6 @@ def _selectable(type: Type) -> dict[str, Callable[[Object], str]]:
 
 
 def _unknown_field(type: Type, path: str) -> str:
-    if type.custom or type.group_resource not in _FIELDS:
-        return f"field label not supported: {path}"
+    if not type.custom and type.group_resource not in _FIELDS:
+        return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
     return f"field label not supported: {path}"

@@ -228,7 +228,8 @@ class ApiServer:
             return web.Response(status=exc.code, body=orjson.dumps(exc.status), content_type="application/json")
 
     async def _send(self, http: web.BaseRequest, answer: Response) -> web.StreamResponse:
-        headers = {"Content-Type": answer.content_type, "Cache-Control": "no-cache, private", **answer.headers}
+        kind = {"Content-Type": answer.content_type} if answer.content_type else {}
+        headers = kind | {"Cache-Control": "no-cache, private"} | answer.headers
         if isinstance(answer.body, bytes):
             body = answer.body
             if len(body) > _GZIP_FROM and "gzip" in http.headers.get("Accept-Encoding", ""):

@@ -126,6 +126,20 @@ class Store:
     def get(self, key: Key) -> Object | None:
         return self._objects.get(key.resource, {}).get((key.namespace, key.name))
 
+    def list_at(self, resource: str, version: int, namespace: str | None = None) -> list[Object]:
+        """All objects of a resource as they were at an earlier version. Raises Expired."""
+        self.check_known(resource, version)
+        then = dict(self._objects.get(resource, {}))
+        for event in reversed(self._events.get(resource, ())):
+            if event.version <= version:
+                break
+            where = (event.key.namespace, event.key.name)
+            if event.old is None:
+                then.pop(where, None)
+            else:
+                then[where] = event.old
+        return [obj for (where, _), obj in sorted(then.items()) if namespace is None or where == namespace]
+
     def list(self, resource: str, namespace: str | None = None) -> list[Object]:
         """All objects of a resource, by namespace and name."""
         found = sorted(self._objects.get(resource, {}).items())

@@ -176,8 +176,8 @@ class Subresources:
         await self._writer.delete(kind, plain, body.get("deleteOptions") or {}, options)
         return _created()
 
-    def log(self, kind: Kind, target: Target, request: Request) -> AsyncIterator[bytes]:
-        """The output of a container. Raises StatusError."""
+    def log(self, kind: Kind, target: Target, request: Request) -> AsyncIterator[bytes] | None:
+        """The output of a container; None for a pod that no node has yet. Raises StatusError."""
         pod = self._writer.read(kind, target.namespace, target.name)
         spec = pod["spec"]
         names = [item["name"] for key in ("initContainers", "containers") for item in spec.get(key) or ()]
@@ -192,7 +192,7 @@ class Subresources:
         elif container not in names:
             raise status.bad_request(f"container {container} is not valid for pod {target.name}")
         if not spec.get("nodeName"):
-            raise status.bad_request(f"pod {target.name} does not have a host assigned")
+            return None
         if self.logs is None:
             raise status.refusal(503, "no kubelet runs in this cluster, so there are no logs")
         return self.logs(

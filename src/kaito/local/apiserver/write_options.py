@@ -8,28 +8,47 @@ from kaito.local.apiserver import status
 from kaito.local.apiserver.kinds import Kind
 from kaito.local.apiserver.request import (
     PATCHES,
+    PROTOBUF,
     YAML,
     Request,
     duplicate_fields,
     media_type,
+    not_an_object,
     parse,
     read_body,
     repeated_keys,
+    summary,
 )
 from kaito.local.apiserver.writes import Options
 
 Object = dict[str, Any]
 
 
-def with_kind(kind: Kind, request: Request, body: Any) -> Any:
-    """The body; one for a custom kind has to name its kind itself. Raises StatusError (400)."""
-    if not kind.type.custom or not isinstance(body, dict) or (body.get("kind") and body.get("apiVersion")):
-        return body
-    word = "Kind" if not body.get("kind") else "apiVersion"
-    text = request.body.decode(errors="replace")
-    short = text if len(text) <= 30 else f"{text[:30]} ..."
+def read_object(kind: Kind, request: Request, options: Options) -> Any:
+    """The object in the body of a create or an update; one of a custom kind has to name its kind itself.
+
+    Raises StatusError (400, 413, 415).
+    """
+    try:
+        body = read_body(request, merged=bool(options.duplicates), custom=kind.type.custom)
+    except status.StatusError as refused:
+        if refused.code != 400 or media_type(request) == PROTOBUF:
+            raise
+        raise _unrecognized(kind, request, str(refused).removeprefix("error converting YAML to JSON: ")) from refused
+    if body is None and not kind.type.custom:
+        return {}
+    if not isinstance(body, dict) and body is not None:
+        raise _unrecognized(kind, request, f"couldn't get version/kind; {not_an_object(body)}")
+    if kind.type.custom and not (body and body.get("kind") and body.get("apiVersion")):
+        word = "Kind" if not body or not body.get("kind") else "apiVersion"
+        text = request.body.decode(errors="replace")
+        raise _unrecognized(kind, request, f"Object '{word}' is missing in '{text}'")
+    return body
+
+
+def _unrecognized(kind: Kind, request: Request, why: str) -> status.StatusError:
     head = f"the object provided is unrecognized (must be of type {kind.type.kind})"
-    raise status.bad_request(f"{head}: Object '{word}' is missing in '{text}' ({short})")
+    return status.bad_request(f"{head}: {why} ({summary(request.body)})")
 
 
 def read_options(request: Request, body: bytes, *, force: bool = False) -> Options:
@@ -92,7 +111,11 @@ def read_patch(kind: Kind, request: Request) -> tuple[str, Any, Options]:
         text = 'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch'
         raise status.refusal(422, text, details)
     options = read_options(request, request.body, force=request.flag("force"))
-    patch = parse(request.body, is_yaml=form == "apply")
+    try:
+        patch = parse(request.body, is_yaml=form == "apply")
+    except status.StatusError as refused:
+        text = str(refused).removeprefix("couldn't get version/kind; json parse error: ")
+        raise status.bad_request(f"error decoding {'YAML' if form == 'apply' else 'patch'}: {text}") from refused
     if form != "json" and not isinstance(patch, dict):
         raise status.bad_request("the patch must be an object")
     return form, patch, options
@@ -105,6 +128,11 @@ def read_delete(request: Request) -> tuple[Object, Options]:
         found = read_body(request)
         if not isinstance(found, dict):
             raise status.bad_request("the body of a delete must be DeleteOptions")
+        if found.get("kind") not in (None, "", "DeleteOptions"):
+            version = found.get("apiVersion") or "v1"
+            text = f'no kind "{found["kind"]}" is registered for version "{version}" in scheme '
+            scheme = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"
+            raise status.bad_request(f'{text}"{scheme}"')
         how = {key: value for key, value in found.items() if key not in ("apiVersion", "kind")}
     if request.option("gracePeriodSeconds"):
         how.setdefault("gracePeriodSeconds", int(request.option("gracePeriodSeconds")))
@@ -118,7 +146,7 @@ def read_delete(request: Request) -> tuple[Object, Options]:
         text = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
         problems.append(("propagationPolicy", "FieldValueInvalid", text))
     elif policy not in (None, "Background", "Foreground", "Orphan"):
-        text = f'Unsupported value: "{policy}": supported values: "Background", "Foreground", "Orphan", "nil"'
+        text = f'Unsupported value: "{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'
         problems.append(("propagationPolicy", "FieldValueNotSupported", text))
     if problems:
         causes = [{"reason": reason, "message": text, "field": field} for field, reason, text in problems]

@@ -73,7 +73,7 @@ class Writer:
         meta = obj["metadata"]
         match_namespace(kind, meta, target.namespace)
         if meta.get("resourceVersion"):
-            raise status.refusal(500, "resourceVersion should not be set on objects to be created")
+            raise status.StatusError.of(500, "", "resourceVersion should not be set on objects to be created")
         generated = not meta.get("name") and bool(meta.get("generateName"))
         for attempt in range(8):
             if generated:
@@ -134,7 +134,7 @@ class Writer:
         match_namespace(kind, meta, target.namespace)
 
         def replaced(old: Object) -> Object:
-            self._check_versions(kind, target.name, meta, old, required=True)
+            self._check_versions(kind, target, meta, old, required=True)
             return copy.deepcopy(obj)
 
         return await self.change(kind, target, replaced, options)
@@ -150,7 +150,8 @@ class Writer:
             if not isinstance(meta, dict):
                 raise status.bad_request("metadata: expected an object")
             check_identity(kind, target, new, old)
-            self._check_versions(kind, target.name, meta, old, required=False)
+            # A foreign uid is a changed field here, which the rules of metadata refuse.
+            self._check_versions(kind, target, meta | {"uid": None}, old, required=False)
             return new
 
         return await self.change(kind, target, patched, options, patched=True), False
@@ -174,7 +175,7 @@ class Writer:
             meta = body.get("metadata") or {}
             if meta.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
                 raise self.uid_mismatch(kind, target.name, meta["uid"], old["metadata"]["uid"])
-            self._check_versions(kind, target.name, meta, old, required=False)
+            self._check_versions(kind, target, meta, old, required=False)
             check_typed(kind, body)
             new, conflicts = ssa.apply(
                 kind.type, old, body, options.manager, options.force, subresource=target.subresource
@@ -355,17 +356,17 @@ class Writer:
         self, kind: Kind, prepared: Prepared, options: Options, *, applied: bool = False, patched: Object | None = None
     ) -> None:
         if prepared.decode_errors and patched is not None:
-            raise bad_result(patched, prepared.decode_errors[0])
+            raise bad_result(kind, patched, prepared.decode_errors[0])
         if prepared.decode_errors:
             raise status.bad_request(decode_message(kind.type, prepared.decode_errors))
-        problems = options.repeated + _in_order(options, prepared, sort=kind.type.custom)
+        problems = options.repeated + _in_order(options, prepared, custom=kind.type.custom)
         if not problems or options.validation == "Ignore":
             return
         if options.validation == "Strict":
             lines = ["yaml: unmarshal errors:\n  " + "\n  ".join(options.repeated)] if options.repeated else []
             text = "strict decoding error: " + ", ".join([*lines, *problems[len(options.repeated) :]])
             if patched is not None:
-                raise bad_result(patched, text)
+                raise bad_result(kind, patched, text)
             if not applied:
                 head = f'{kind.type.kind} in version "{kind.type.version}" cannot be handled as a {kind.type.kind}'
                 text = f"{head}: {text}"
@@ -377,14 +378,20 @@ class Writer:
         if errors:
             refuse(kind, new["metadata"].get("name") or "", errors)
 
-    def _check_versions(self, kind: Kind, name: str, meta: Object, old: Object, *, required: bool) -> None:
+    def _check_versions(self, kind: Kind, target: Target, meta: Object, old: Object, *, required: bool) -> None:
         """The resourceVersion and uid that the client saw must be the current ones."""
+        name = target.name
         uid, version = meta.get("uid"), meta.get("resourceVersion")
         if required and not version and kind.type.custom:
             error = FieldError("metadata.resourceVersion", "FieldValueInvalid", "must be specified for an update", 0)
             raise status.StatusError(invalid_status(kind.type.group, kind.type.plural, name, [error]))
         if uid and uid != old["metadata"]["uid"]:
-            raise self.uid_mismatch(kind, name, uid, old["metadata"]["uid"])
+            group = f"{kind.type.group}/" if kind.type.custom else ""
+            where = "/".join(filter(None, (kind.type.plural, target.namespace, name)))
+            text = f"StorageError: invalid object, Code: 4, Key: /registry/{group}{where}, ResourceVersion: 0, "
+            text += f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, "
+            text += f"UID in object meta: {old['metadata']['uid']}"
+            raise status.conflict(kind.type.group, kind.type.plural, name, text)
         if version and version != old["metadata"]["resourceVersion"]:
             raise status.modified(kind.type.group, kind.type.plural, name)
 
@@ -442,15 +449,14 @@ def _version(obj: Object) -> str:
     return str(obj["metadata"]["resourceVersion"])
 
 
-def _in_order(options: Options, prepared: Prepared, *, sort: bool) -> list[str]:
-    """Doubled and unknown fields in the order in which a decoder meets them; with `sort`, unknown ones by name."""
+def _in_order(options: Options, prepared: Prepared, *, custom: bool) -> list[str]:
+    """Doubled and unknown fields in the order in which a decoder meets them; a custom kind has none but the names'."""
 
     def key(path: str) -> bytes:
         return f'"{path.rpartition(".")[2]}"'.encode()
 
     found = [(options.raw.rfind(key(path)), f'duplicate field "{path}"') for path in options.duplicates]
-    if sort:
-        doubled = [text for _, text in sorted(found, key=lambda item: item[0])]
-        return [*doubled, *(f'unknown field "{path}"' for path in sorted(prepared.unknown))]
     found += [(options.raw.find(key(path)), f'unknown field "{path}"') for path in prepared.unknown]
+    if custom:
+        return [text for _, text in sorted(found, key=lambda item: (item[1].startswith("unknown"), item[1]))]
     return [text for _, text in sorted(found, key=lambda item: item[0])]

@@ -27,12 +27,23 @@ def _pod(obj: Object) -> None:
     pod_spec(spec)
     _set(spec, enableServiceLinks=True, serviceAccountName="default", priority=0)
     _set(spec, preemptionPolicy="PreemptLowerPriority", serviceAccount=spec["serviceAccountName"])
+    _tolerate(spec)
     for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
         resources = container["resources"]
         for name, amount in (resources.get("limits") or {}).items():
             resources.setdefault("requests", {}).setdefault(name, amount)
     obj.setdefault("status", {}).setdefault("phase", "Pending")
     obj["status"].setdefault("qosClass", _qos(spec))
+
+
+def _tolerate(spec: Object) -> None:
+    """A pod stays five minutes on a node that went away, unless it says otherwise."""
+    given = spec.get("tolerations") or []
+    for trouble in ("not-ready", "unreachable"):
+        key = f"node.kubernetes.io/{trouble}"
+        if not any(t.get("key") in (key, None, "") and t.get("effect") in ("NoExecute", None, "") for t in given):
+            added = {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+            spec["tolerations"] = [*(spec.get("tolerations") or []), added]
 
 
 def _qos(spec: Object) -> str:
@@ -131,6 +142,7 @@ def _job_spec(spec: Object) -> None:
 
 def _job(obj: Object) -> None:
     _job_spec(_spec(obj))
+    obj["spec"].setdefault("manualSelector", False)
     obj.setdefault("status", {})
 
 

@@ -38,7 +38,13 @@ class Ordered(dict[str, Any]):
     """A value that is shown with its keys in their own order, as Go shows a struct."""
 
 
+class AsWritten(str):
+    """A value that is JSON already, in the order in which it is to be shown."""
+
+
 def show(value: Any) -> str:
+    if isinstance(value, AsWritten):
+        return str(value)
     first = value[0] if isinstance(value, list) and value else value
     option = 0 if isinstance(first, Ordered) else orjson.OPT_SORT_KEYS
     return orjson.dumps(value, option=option).decode()

@@ -50,7 +50,10 @@ def write(paths: Paths) -> dict[str, Any]:
         for element in path:
             node = node[element]
         if node:
+            inner = dict(node)
+            node.clear()
             node["."] = {}
+            node.update(inner)
     return root
 
 

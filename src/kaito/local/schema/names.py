@@ -41,8 +41,8 @@ _KEY_TEXT = (
 )
 
 
-def _check(value: str, pattern: re.Pattern[str], limit: int, text: str) -> list[str]:
-    found = [] if len(value) <= limit else [f"must be no more than {limit} bytes"]
+def _check(value: str, pattern: re.Pattern[str], limit: int, text: str, unit: str = "bytes") -> list[str]:
+    found = [] if len(value) <= limit else [f"must be no more than {limit} {unit}"]
     if not pattern.fullmatch(value):
         found.append(text)
     return found
@@ -53,7 +53,7 @@ def dns_label(value: str) -> list[str]:
 
 
 def dns_subdomain(value: str) -> list[str]:
-    return _check(value, _SUBDOMAIN, 253, _SUBDOMAIN_TEXT)
+    return _check(value, _SUBDOMAIN, 253, _SUBDOMAIN_TEXT, "characters")
 
 
 def dns_1035(value: str) -> list[str]:

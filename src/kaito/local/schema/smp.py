@@ -7,12 +7,17 @@ from typing import Any
 
 from kaito.local.schema.fields import Schema, schema_for
 from kaito.local.schema.registry import Type
+from kaito.local.schema.typed import go_value
 
 _ORDER, _DELETE_FROM = "$setElementOrder/", "$deleteFromPrimitiveList/"
 
 
 class PatchError(ValueError):
     """The patch cannot be understood; the text says which directive and why."""
+
+
+class NoMergeKey(PatchError):
+    """An item of a list that merges by a key lacks the key."""
 
 
 def apply(type: Type, current: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +81,7 @@ def _merge_list(schema: Schema, current: list[Any], patch: list[Any]) -> list[An
     result = list(current)
     for item in patch:
         if not isinstance(item, dict) or key not in item:
-            raise PatchError(f"map: {item} does not contain declared merge key: {key}")
+            raise NoMergeKey(f"map: {go_value(item)} does not contain declared merge key: {key}")
         index = next((i for i, old in enumerate(result) if isinstance(old, dict) and old.get(key) == item[key]), None)
         if item.get("$patch") == "delete":
             result = [old for old in result if old.get(key) != item[key]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from kaito.local.schema import fieldset
+from kaito.local.schema import fieldset, last_applied
 from kaito.local.schema.fields import Schema, schema_for
 from kaito.local.schema.fieldset import Path, Paths
 from kaito.local.schema.registry import Type
@@ -178,7 +178,8 @@ def apply(
     mine = next((e for e in entries if e not in others), None)
 
     changing = {path for path, value in asked.items() if _changes(path, value, before)}
-    conflicts = [Conflict(e.title, fieldset.show(path)) for e in others for path in sorted(e.paths & changing)]
+    ours = last_applied.unchanged(schema, current) if _bridges(manager, subresource, live) else set()
+    conflicts = [Conflict(e.title, fieldset.show(path)) for e in others for path in sorted(e.paths & changing - ours)]
     if conflicts and not force:
         return live or {}, conflicts
     for entry in others:
@@ -196,7 +197,14 @@ def apply(
     else:
         entry = mine
     _store(merged, [*others, entry])
+    if _bridges(manager, subresource, live):
+        last_applied.refresh(merged, applied)
     return merged, []
+
+
+def _bridges(manager: str, subresource: str, live: Object | None) -> bool:
+    """True when kubectl applies on the server's side what it once applied on the client's."""
+    return manager == last_applied.MANAGER and not subresource and bool(last_applied.recorded(live))
 
 
 def _before_first_apply(type: Type, schema: Schema, live: Object, now: str) -> _Entry:

@@ -364,7 +364,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
     "namespaces": _columns("Status Age"),
     "configmaps": _columns("Data Age"),
-    "secrets": _columns("Type Data:integer Age"),
+    "secrets": _columns("Type Data Age"),
     "serviceaccounts": _columns("Secrets Age"),
     "persistentvolumeclaims": _columns(
         "Status Volume Capacity Access_Modes StorageClass VolumeAttributesClass Age VolumeMode*"

@@ -135,6 +135,13 @@ def _without_status(value: Any) -> Any:
     return value
 
 
+def _unschedulable(template: Object | None) -> Object:
+    """A job's template without what may change while it is suspended: where its pods may run, and their marks."""
+    spec = (template or {}).get("spec") or {}
+    free = ("nodeSelector", "affinity", "tolerations", "schedulingGates")
+    return {key: value for key, value in spec.items() if key not in free}
+
+
 def _job(obj: Object, old: Object | None) -> list[FieldError]:
     spec = obj.get("spec") or {}
     errors = _non_negative(spec, "spec", "parallelism", "completions", "backoffLimit", "ttlSecondsAfterFinished",
@@ -158,8 +165,10 @@ def _job(obj: Object, old: Object | None) -> list[FieldError]:
     before = old.get("spec") or {}
     for key in ("completions", "selector", "template", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"):
         indexed = key == "completions" and spec.get("completionMode") == "Indexed"
-        suspended = key == "template" and before.get("suspend")
-        if before.get(key) != spec.get(key) and not indexed and not suspended:
+        if key == "template" and before.get("suspend"):
+            if _unschedulable(before.get(key)) != _unschedulable(spec.get(key)):
+                errors.append(invalid("spec.template.spec", (spec.get(key) or {}).get("spec"), _IMMUTABLE))
+        elif before.get(key) != spec.get(key) and not indexed:
             errors.append(invalid(f"spec.{key}", spec.get(key), _IMMUTABLE))
     return errors
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from kaito.local.schema import names
-from kaito.local.schema.errors import FORBIDDEN, FieldError, forbidden, invalid, required
+from kaito.local.schema.errors import FORBIDDEN, AsWritten, FieldError, forbidden, invalid, required
 from kaito.local.schema.registry import Type
 
 _NAME_RULES: dict[str, Callable[[str], list[str]]] = {
@@ -14,6 +16,8 @@ _NAME_RULES: dict[str, Callable[[str], list[str]]] = {
     "services": names.dns_label,
     **dict.fromkeys(("roles", "clusterroles", "rolebindings", "clusterrolebindings"), names.path_segment),
 }
+_STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
+_OWNER_ORDER = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
 _ANNOTATION_LIMIT = 256 * 1024
 
 
@@ -37,9 +41,19 @@ def validate_metadata(type: Type, obj: dict[str, Any]) -> list[FieldError]:
         errors.append(forbidden("metadata.namespace", "not allowed on this type"))
     errors += validate_labels(metadata.get("labels"), "metadata.labels")
     errors += _validate_annotations(metadata.get("annotations"))
-    for finalizer in metadata.get("finalizers") or ():
-        errors += [invalid("metadata.finalizers", finalizer, t) for t in names.qualified_name(str(finalizer))]
+    errors += _validate_finalizers(metadata.get("finalizers") or [], custom=type.custom)
     return errors + _validate_owners(metadata.get("ownerReferences") or [])
+
+
+def _validate_finalizers(finalizers: list[Any], *, custom: bool) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for index, finalizer in enumerate(map(str, finalizers)):
+        found = names.qualified_name(finalizer)
+        errors += [invalid("metadata.finalizers", finalizer, text) for text in found]
+        if not found and not custom and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            text = "name is neither a standard finalizer name nor is it fully qualified"
+            errors.append(invalid(f"metadata.finalizers[{index}]", finalizer, text))
+    return errors
 
 
 def validate_labels(labels: Any, path: str) -> list[FieldError]:
@@ -71,8 +85,8 @@ def _validate_annotations(annotations: Any) -> list[FieldError]:
 
 def _validate_owners(owners: list[dict[str, Any]]) -> list[FieldError]:
     errors = []
-    for index, owner in enumerate(owners):
-        path = f"metadata.ownerReferences[{index}]"
+    path = "metadata.ownerReferences"
+    for owner in owners:
         for key in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(key):
                 errors.append(invalid(f"{path}.{key}", owner.get(key, ""), "must not be empty"))
@@ -80,7 +94,8 @@ def _validate_owners(owners: list[dict[str, Any]]) -> list[FieldError]:
     if len(controllers) > 1:
         said = " and ".join(f"{owner.get('kind')}/{owner.get('name')}" for owner in controllers[:2])
         text = f'Only one reference can have Controller set to true. Found "true" in references for {said}'
-        errors.append(invalid("metadata.ownerReferences", owners, text))
+        ordered = [{key: owner[key] for key in _OWNER_ORDER if key in owner} for owner in owners]
+        errors.append(invalid(path, AsWritten(orjson.dumps(ordered).decode()), text))
     return errors
 
 
