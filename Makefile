@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo setup test check fix bench soak clean
+.PHONY: demo setup test check generate fix bench soak clean
 
 demo: $(VENV)/.serve  ## a cluster, a manifest, a model, an answer; then all is cleaned up
 	@scripts/demo.sh
@@ -30,11 +30,15 @@ $(VENV)/.dev: $(VENV)/.core
 test: $(VENV)/.dev $(VENV)/.serve  ## the whole suite
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.dev  ## format, lint, types, import contracts
+check: $(VENV)/.dev  ## format, lint, types, import contracts, generated files
 	$(BIN)/ruff format --check src tests scripts benchmarks
 	$(BIN)/ruff check src tests scripts benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/generate_docs.py --check
+
+generate: $(VENV)/.dev  ## docs/cli.md, config/crds and all else that is generated and committed
+	$(BIN)/python scripts/generate_docs.py
 
 fix: $(VENV)/.dev
 	$(BIN)/ruff format src tests scripts benchmarks
