@@ -16,6 +16,12 @@ CONFIG_FILE: Final = f"{CONFIG_DIR}/{CONFIG_KEY}"
 ADAPTERS_DIR: Final = "/mnt/adapter"
 WEIGHTS_DIR: Final = "/workspace/weights"
 
+SHIPPED: Final = "shipped:"
+"""``--model=shipped:kaito-demo`` is a model that comes with the kaito package: the serving program finds it in its own
+installation, wherever that is in the image."""
+SHIPPED_FOLDER: Final = "models/demo"
+"""Where the package keeps the models that come with it, below its own folder."""
+
 VLLM_COMMAND: Final = ("python3", "-m", "kaito.runtime.vllm")
 """How the serving container starts; the module is installed in the image, or in the environment on one machine."""
 

@@ -6,17 +6,22 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from lightkube.utils.quantity import parse_quantity
 
 DATA: Final = Path(__file__).parent / "machines.yaml"
 CLOUDS: Final = ("azure", "aws", "arc")
 GIB: Final = 1 << 30
 MIB: Final = 1 << 20
 GPU_LABELS: Final = ("nvidia.com/gpu.product", "nvidia.com/gpu.count", "nvidia.com/gpu.memory")
+GPU_RESOURCE: Final = "nvidia.com/gpu"
+NVIDIA_PCI: Final = "10de.present"
+"""In the labels of node feature discovery for a PCI device of NVIDIA's."""
 INSTANCE_TYPE_LABEL: Final = "node.kubernetes.io/instance-type"
 _MIG = re.compile(r"(\d+)g\.(\d+)(?:\.\d+)?gb")
 
@@ -105,6 +110,24 @@ def from_labels(node: str, labels: Mapping[str, str]) -> Machine:
     )
 
 
+def of_node(node: Mapping[str, Any]) -> Machine:
+    """A node as its status and labels describe it: by its GPUs, or by its processors where nothing speaks of a GPU.
+
+    Raises MachineError.
+    """
+    name, labels = node["metadata"]["name"], node["metadata"].get("labels") or {}
+    offered = (node.get("status") or {}).get("allocatable") or {}
+    if not offered or GPU_RESOURCE in offered or _speaks_of_gpus(labels):
+        return from_labels(name, labels)
+    return Machine(
+        name=f"node {name}",
+        gpus=0,
+        gpu_memory=0,
+        cpu_cores=float(_quantity(name, offered, "cpu")),
+        memory=int(_quantity(name, offered, "memory")),
+    )
+
+
 def mig_slice(profile: str) -> Machine:
     """The one GPU that a MIG profile such as 2g.24gb is. Raises MachineError."""
     match = _MIG.fullmatch(profile)
@@ -130,6 +153,25 @@ def share(machine: Machine, count: int) -> Machine:
 def _check_cloud(cloud: str | None) -> None:
     if cloud is not None and cloud not in CLOUDS:
         raise MachineError(f"cloud {cloud!r} is not supported; use {', '.join(CLOUDS)}")
+
+
+def _speaks_of_gpus(labels: Mapping[str, str]) -> bool:
+    """Whether labels tell of a GPU: then a node that offers none is not ready for models, rather than without GPUs."""
+    known = {one.lower() for one in instance_types()}
+    return labels.get(INSTANCE_TYPE_LABEL, "").lower() in known or any(
+        label.startswith("nvidia.com/") or NVIDIA_PCI in label for label in labels
+    )
+
+
+def _quantity(node: str, offered: Mapping[str, str], resource: str) -> Decimal:
+    text = offered.get(resource, "")
+    try:
+        value = parse_quantity(text)
+    except ValueError:
+        value = None
+    if not value:
+        raise MachineError(f"node {node}: status.allocatable.{resource} is {text!r}, no amount; look at its kubelet")
+    return value
 
 
 def _whole(node: str, labels: Mapping[str, str], label: str) -> int:

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from kaito.cli import catalogue, cluster, errors, models, objects, plan, render, talk
+from kaito.cli import catalogue, cluster, errors, models, objects, operate, plan, render, talk
 
 app = typer.Typer(
     name="kaito",
@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (cluster, plan, models, render, objects, talk, catalogue):
+for module in (cluster, plan, models, render, objects, talk, catalogue, operate):
     module.register(app)
 
 

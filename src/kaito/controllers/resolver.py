@@ -42,12 +42,16 @@ REMEMBER_S: Final = 600
 
 @dataclass(frozen=True)
 class Model:
-    """A model that was found: what the engine loads (a hub id, or a folder), and what is known of it."""
+    """A model that was found: what the engine loads (a hub id, a folder, or a model in the image), and what is known.
+
+    ``local``: its weights lie in a folder of the node. ``shipped``: it comes with the serving program.
+    """
 
     name: str
     source: str
     profile: ModelProfile
     local: bool = False
+    shipped: bool = False
     revision: str | None = None
     weight_format: str = "auto"
 
@@ -137,7 +141,7 @@ class Resolver:
         if self._host is not None:
             return await _in_folder(name, folder)
         found = await self._by_name(ws, name)
-        return dataclasses.replace(found, source=str(folder), local=True, revision=None)
+        return dataclasses.replace(found, source=str(folder), local=True, shipped=False, revision=None)
 
     async def _by_name(self, ws: Object, name: str) -> Model:
         try:
@@ -153,7 +157,7 @@ class Resolver:
         except ModelError as exc:
             raise SpecError(FIELD, None, str(exc)) from exc
         if entry.folder is not None:
-            return Model(entry.served_name, str(entry.folder), made, local=True)
+            return Model(entry.served_name, podcontract.SHIPPED + entry.id, made, shipped=True)
         return Model(entry.served_name, entry.id, made, revision=entry.revision, weight_format=entry.format)
 
     def _check_gate(self, ws: Object, entry: CatalogueEntry) -> None:
@@ -209,7 +213,7 @@ def machine_of(ws: Object, nodes: Sequence[Object], cloud: str | None = None) ->
         raise MachineError(
             "no ready node matches resource.labelSelector, so its GPUs are not known; bring one, or correct the labels"
         )
-    found = [machines.from_labels(node["metadata"]["name"], node["metadata"].get("labels") or {}) for node in ready]
+    found = [machines.of_node(node) for node in ready]
     weakest = min(found, key=lambda machine: (machine.gpus * machine.gpu_memory, machine.name))
     return machines.share(weakest, part["count"]) if part.get("mode") == "accelerator" else weakest
 
@@ -221,7 +225,7 @@ def serving(model: Model, machine: Machine, made: Plan, asked: Wishes) -> Servin
     flags = options.flags(gpu=on_gpu)
     if model.weight_format == "mistral":
         flags |= {"load-format": "mistral", "config-format": "mistral"}
-    if not model.local:
+    if not (model.local or model.shipped):
         flags["trust-remote-code"] = ""
     elif on_gpu:
         flags["load-format"] = "runai_streamer"
@@ -236,6 +240,7 @@ def serving(model: Model, machine: Machine, made: Plan, asked: Wishes) -> Servin
         nodes=made.nodes,
         gpus=made.gpus,
         local_folder=model.local,
+        shipped=model.shipped,
         revision=model.revision,
         dtype=made.dtype,
         max_model_len=asked.context if on_gpu else made.max_model_len,

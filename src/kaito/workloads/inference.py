@@ -68,8 +68,9 @@ class UnservableError(ValueError):
 class Serving:
     """What the plan and the model's profile say about one serving process.
 
-    ``model`` is a hub id, or an absolute folder when ``local_folder`` is true. ``gpus`` is per node; 0 means CPU, and
-    then ``cpu_cores`` and ``memory_bytes`` are the pod's requests. ``startup_seconds`` is how long loading may take.
+    ``model`` is a hub id, or an absolute folder of the node when ``local_folder`` is true, or a model in the image when
+    ``shipped`` is true. ``gpus`` is per node; 0 means CPU, and then ``cpu_cores`` and ``memory_bytes`` are the pod's
+    requests. ``startup_seconds`` is how long loading may take.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Serving:
     nodes: int = 1
     gpus: int = 0
     local_folder: bool = False
+    shipped: bool = False
     revision: str | None = None
     dtype: str | None = None
     max_model_len: int | None = None
@@ -89,16 +91,24 @@ class Serving:
     startup_seconds: int = 1800
     flags: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def downloads(self) -> bool:
+        """Whether the weights come from a hub when the pod starts."""
+        return not (self.local_folder or self.shipped)
+
 
 @dataclass(frozen=True)
 class WorkloadSettings:
     """What the operator's installation decides. ``kv_events`` publishes cache events on port 5557 of each pod.
+
+    ``cpu_image`` runs instead of ``image`` where a model is served without GPUs; the engine is another build there.
 
     ``single_node`` is for a cluster that is one machine: the label selector, which names machines of a fleet, then
     binds no pod.
     """
 
     image: str
+    cpu_image: str | None = None
     azure: bool = False
     single_node: bool = False
     kv_events: bool = True
@@ -172,7 +182,7 @@ def vllm_flags(ws: Workspace, serving: Serving, settings: WorkloadSettings) -> d
         flags["compilation-config.pass_config.fuse_allreduce_rms"] = "False"
     if settings.kv_events:
         flags.setdefault("kv-events-config", '{"enable_kv_cache_events":true}')
-    if not serving.local_folder:
+    if serving.downloads:
         flags["download-dir"] = podcontract.WEIGHTS_DIR
         if serving.revision:
             flags |= {"revision": serving.revision, "code-revision": serving.revision}
@@ -244,7 +254,7 @@ def _preset_template(ws: Workspace, serving: Serving, settings: WorkloadSettings
     volumes, mounts = _volumes(ws, serving)
     container = Container(
         name=ws["metadata"]["name"],
-        image=settings.image,
+        image=settings.image if serving.gpus else settings.cpu_image or settings.image,
         command=command(ws, serving, settings),
         env=_env(ws, serving),
         ports=_container_ports(settings),
@@ -316,7 +326,7 @@ def _volumes(ws: Workspace, serving: Serving) -> tuple[list[Volume], list[Volume
             )
         volume = cast(Volume, Volume.from_dict({"name": f"adapter-volume-{source['name']}", **source["volume"]}))
         add(volume, f"{podcontract.ADAPTERS_DIR}/{source['name']}")
-    if not serving.local_folder:
+    if serving.downloads:
         add(Volume(name="model-weights-volume", emptyDir=EmptyDirVolumeSource()), podcontract.WEIGHTS_DIR)
     return volumes, mounts
 

@@ -5,7 +5,16 @@ from collections import Counter
 import pytest
 
 from kaito.capacity import machines
-from kaito.capacity.machines import GIB, MachineError, by_instance_type, from_labels, instance_types, mig_slice, share
+from kaito.capacity.machines import (
+    GIB,
+    MachineError,
+    by_instance_type,
+    from_labels,
+    instance_types,
+    mig_slice,
+    of_node,
+    share,
+)
 
 # Instance type, GPU model, GPUs, GiB of each, whether it has local NVMe.
 TABLE = [
@@ -156,6 +165,42 @@ def test_what_is_no_mig_profile_is_refused(profile: str) -> None:
 def test_a_mig_profile_of_no_gpu_is_refused(profile: str) -> None:
     with pytest.raises(MachineError, match="is of no GPU that KAITO knows"):
         mig_slice(profile)
+
+
+def a_node(labels: dict[str, str], **offered: str) -> dict[str, object]:
+    return {"metadata": {"name": "a", "labels": labels}, "status": {"allocatable": offered}}
+
+
+def test_a_node_that_speaks_of_no_gpu_is_its_processors() -> None:
+    found = of_node(a_node({"apps": "x", machines.INSTANCE_TYPE_LABEL: "m7i.large"}, cpu="1930m", memory="7Gi"))
+    assert (found.name, found.gpus, found.cpu_cores, found.memory) == ("node a", 0, 1.93, 7 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("own", "offered"),
+    [
+        ({}, {"nvidia.com/gpu": "1"}),
+        ({"nvidia.com/gpu.present": "true"}, {}),
+        ({"feature.node.kubernetes.io/pci-10de.present": "true"}, {}),
+        ({"feature.node.kubernetes.io/pci-0302_10de.present": "true"}, {}),
+    ],
+    ids=["offered", "label", "pci", "pci-class"],
+)
+def test_a_gpu_node_that_is_not_set_up_is_not_served_on_its_processors(
+    own: dict[str, str], offered: dict[str, str]
+) -> None:
+    with pytest.raises(MachineError, match=r"node a: has no label nvidia\.com/gpu\.product"):
+        of_node(a_node(own, cpu="8", memory="64Gi", **offered))
+
+
+def test_a_gpu_machine_type_is_no_processor_node() -> None:
+    assert of_node(a_node({machines.INSTANCE_TYPE_LABEL: "G6.48xlarge"}, cpu="8", memory="64Gi")).gpus == 8
+
+
+@pytest.mark.parametrize("memory", ["", "0", "much"])
+def test_an_amount_that_cannot_be_read_is_named(memory: str) -> None:
+    with pytest.raises(MachineError, match=rf"node a: status.allocatable.memory is '{memory}'"):
+        of_node(a_node({}, cpu="8", memory=memory))
 
 
 def test_some_gpus_of_a_node() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+import kaito
+from kaito.api import podcontract
 from kaito.api.errors import SpecError
 from kaito.capacity.machines import GIB, Machine, MachineError
 from kaito.controllers.reasons import Trouble
@@ -56,13 +58,30 @@ async def told(resolver: Resolver, ws: dict[str, Any], *nodes: Any, text: str = 
 
 async def test_the_demo_model_on_this_machine() -> None:
     made = await Resolver(lambda: HOST)(workspace("KAITO-demo"), [], None)
-    assert (made.name, made.local_folder, made.revision) == ("kaito-demo", True, None)
-    assert made.model == str(lookup("kaito-demo").folder)
+    assert (made.name, made.shipped, made.local_folder, made.revision) == ("kaito-demo", True, False, None)
     assert (made.gpus, made.nodes, made.cpu_cores, made.kv_cache_bytes) == (0, 1, 1.0, GIB)
     assert (made.dtype, made.max_model_len, made.gpu_memory_utilization) == ("bfloat16", 2048, None)
     assert made.memory_bytes is not None
     assert made.memory_bytes < 3.1 * GIB
     assert made.flags == {}
+
+
+async def test_the_demo_model_names_no_folder_of_the_operators_machine() -> None:
+    """The pod runs on another machine: the serving program finds the model in its own image."""
+    cpu = {"metadata": {"name": "a"}, "status": node("a")["status"] | {"allocatable": {"cpu": "2", "memory": "8Gi"}}}
+    made = await Resolver()(workspace("kaito-demo"), [cpu], None)
+    assert made.model == "shipped:kaito-demo"
+    folder = lookup("kaito-demo").folder
+    assert folder is not None
+    assert folder == Path(kaito.__file__).parent / podcontract.SHIPPED_FOLDER / "kaito-demo"
+
+
+async def test_a_node_without_gpus_serves_on_its_processors() -> None:
+    status = node("a")["status"] | {"allocatable": {"cpu": "3500m", "memory": "8388608Ki", "pods": "110"}}
+    cpu = {"metadata": {"name": "a", "labels": {"apps": "demo"}}, "status": status}
+    made = await Resolver()(workspace("kaito-demo"), [cpu], None)
+    assert (made.gpus, made.cpu_cores, made.kv_cache_bytes) == (0, 0.875, GIB)
+    assert "phi-4 does not run on node a: memory" in await told(Resolver(), workspace("phi-4"), cpu)
 
 
 async def test_a_folder_on_this_machine(tmp_path: Path) -> None:

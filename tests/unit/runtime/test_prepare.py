@@ -8,10 +8,22 @@ from pathlib import Path
 
 import pytest
 
+import kaito
 from kaito.api import podcontract
 from kaito.runtime.vllm import program
+from kaito.runtime.vllm.folder import FolderError
 from kaito.runtime.vllm.options import Config, merge
-from kaito.runtime.vllm.prepare import Refused, adapter_flags, bind, default_flags, environment, prepare, without_events
+from kaito.runtime.vllm.prepare import (
+    Refused,
+    adapter_flags,
+    bind,
+    check_model,
+    default_flags,
+    environment,
+    prepare,
+    with_shipped,
+    without_events,
+)
 
 HOST = "127.0.0.1"
 
@@ -56,6 +68,20 @@ def test_the_environments_address_wins_and_the_socket_is_bound_there(model: Path
         assert (prepared.host, prepared.port) == (HOST, port)
         assert prepared.launch.value("host") == HOST
         assert set(prepared.secrets) == {"hush", "hf_x"}
+
+
+def test_a_shipped_model_is_found_in_this_installation() -> None:
+    launch = with_shipped(merge(["--model=shipped:kaito-demo"], Config()))
+    assert check_model(launch) is not None
+    assert launch.value("model") == str(Path(kaito.__file__).parent / "models/demo/kaito-demo")
+    given = merge(["--model=org/model"], Config())
+    assert with_shipped(given) is given
+
+
+@pytest.mark.parametrize("name", ["kaito-dmo", "", "..", "../../api"])
+def test_a_model_that_does_not_come_with_the_image_is_said(name: str) -> None:
+    with pytest.raises(FolderError, match="comes not with this image's kaito, which has kaito-demo"):
+        with_shipped(merge([f"--model=shipped:{name}"], Config()))
 
 
 def test_the_mounted_yaml_decides_the_port_too(model: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The objects of an inference Workspace, whole and in their parts."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -186,6 +187,26 @@ def test_what_the_metadata_says_reaches_the_command(meta: dict[str, Any], flag: 
 def test_a_value_with_spaces_and_quotes_stays_one_argument() -> None:
     serving = Serving(name="x", model="/a folder/'$(id)'", local_folder=True)
     assert "--model=/a folder/'$(id)'" in command(workspace(), serving, LOCAL)
+
+
+def test_a_shipped_model_is_in_the_image_neither_mounted_nor_downloaded() -> None:
+    serving = replace(DEMO, model="shipped:kaito-demo", local_folder=False, shipped=True)
+    pod = objects(workspace(), serving)[0]["spec"]["template"]["spec"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["dshm"]
+    words = pod["containers"][0]["command"]
+    assert "--model=shipped:kaito-demo" in words
+    assert not [word for word in words if word.startswith("--download-dir")]
+
+
+@pytest.mark.parametrize(
+    ("cpu_image", "serving", "image"),
+    [(None, DEMO, "gpu:1"), ("cpu:1", DEMO, "cpu:1"), ("cpu:1", GPU, "gpu:1")],
+    ids=["one-image", "processors", "gpus"],
+)
+def test_processors_may_have_an_image_of_their_own(cpu_image: str | None, serving: Serving, image: str) -> None:
+    settings = WorkloadSettings(image="gpu:1", cpu_image=cpu_image)
+    made = objects(workspace(), serving, settings)[0]["spec"]["template"]["spec"]
+    assert made["containers"][0]["image"] == image
 
 
 def test_a_pod_template_of_ones_own() -> None:

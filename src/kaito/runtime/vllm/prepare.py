@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import kaito
 from kaito.api import podcontract
 from kaito.runtime.vllm import folder, options
 from kaito.runtime.vllm.options import Flag, Launch
 
+PACKAGE: Final = Path(kaito.__file__).parent
 SMALL_MODEL: Final = 1 << 30
 """Bytes of weights up to which compiling on a CPU takes longer than it is worth at a start."""
 RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)
@@ -55,6 +57,7 @@ def prepare(words: Sequence[str], env: Mapping[str, str]) -> Prepared:
     except options.OptionError as exc:
         raise Refused(podcontract.EXIT_BAD_FLAG, f"an option does not fit: {exc}") from exc
     try:
+        launch = with_shipped(launch)
         weights = check_model(launch)
         launch = launch.with_defaults(adapter_flags(launch))
     except folder.FolderError as exc:
@@ -91,6 +94,21 @@ def port_of(launch: Launch) -> int:
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise options.OptionError(f"--port: {text!r} is no port. Give a number from 1 to 65535.")
     return int(text)
+
+
+def with_shipped(launch: Launch, package: Path = PACKAGE) -> Launch:
+    """The same with the folder of a model that comes with this package in place of its name. Raises FolderError."""
+    model = launch.value("model") or ""
+    if not model.startswith(podcontract.SHIPPED):
+        return launch
+    home, name = package / podcontract.SHIPPED_FOLDER, model.removeprefix(podcontract.SHIPPED)
+    known = sorted(path.name for path in home.iterdir() if path.is_dir()) if home.is_dir() else []
+    if name not in known:
+        listed = ", ".join(known) or "none"
+        raise folder.FolderError(
+            f"{model}: comes not with this image's kaito, which has {listed}. Use the image of the operator's release."
+        )
+    return launch.replaced(Flag("model", (str(home / name),)))
 
 
 def check_model(launch: Launch) -> int | None:

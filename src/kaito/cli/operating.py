@@ -1,0 +1,61 @@
+"""The process behind `kaito operator`: the cluster's client, the signals, and errors as sentences."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from kaito.cli.connect import Session
+from kaito.cli.connect import run as connected
+from kaito.cli.errors import USAGE, CliError
+from kaito.controllers import process
+from kaito.controllers.admission import Serve
+from kaito.controllers.operator import OperatorSettings
+from kaito.controllers.resolver import HubSettings, Resolver, secrets_of
+from kaito.kube.lease import LeaseLost
+from kaito.models import hub
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line, read."""
+
+    operator: OperatorSettings
+    cloud: str | None
+    kubeconfig: Path | None
+    namespace: str | None
+    elect: bool
+    health: tuple[str, int] | None
+    webhook: Serve | None
+
+
+def run(options: Options) -> None:
+    """Until a signal. Raises CliError."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = HubSettings(os.environ.get("HF_ENDPOINT") or hub.ENDPOINT)
+
+    async def action(session: Session) -> None:
+        ending = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, ending.set)
+        election = process.Election(session.namespace, _identity()) if options.elect else None
+        await process.run(
+            session.client,
+            process.ProcessSettings(options.operator, election, options.health, options.webhook),
+            Resolver(secrets=secrets_of(session.client), hub_settings=settings, cloud=options.cloud),
+            ending=ending,
+        )
+
+    try:
+        connected(action, kubeconfig=options.kubeconfig, namespace=options.namespace)
+    except (LeaseLost, process.ListenError) as exc:
+        raise CliError(str(exc), USAGE) from exc
+
+
+def _identity() -> str:
+    """Other than any earlier process of the same pod: its lease has to run out first."""
+    return f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
