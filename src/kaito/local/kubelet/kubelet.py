@@ -278,7 +278,10 @@ class Kubelet:
                 raise LogError(400, f'previous terminated container "{chosen}" in pod "{name}" not found')
             return kept[-2]
         if not kept:
-            raise LogError(400, f'container "{chosen}" in pod "{name}" is waiting to start: {_why(pod, chosen)}')
+            # Its worker knows what it reported last before the watch brings it back.
+            worker = self._workers.get(pod["metadata"]["uid"])
+            why = _why(worker.pod if worker else pod, chosen)
+            raise LogError(400, f'container "{chosen}" in pod "{name}" is waiting to start: {why}')
         return kept[-1]
 
 
