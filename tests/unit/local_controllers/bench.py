@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from kaito.kube.client import Client, Object, Resource
-from kaito.kube.resources import NAMESPACES, PODS
+from kaito.kube.resources import NAMESPACES, NODES, PODS
 from kaito.local import controllers
 from kaito.local.kubelet.events import timestamp
 from tests.unit.local_controllers.plane import Plane
@@ -32,6 +32,7 @@ class Bench:
     async def start(self, *, machine: bool = True, **options: Any) -> None:
         if self.plane.get("namespaces", "default", "") is None:
             await self.create(NAMESPACES, {"metadata": {"name": "default"}}, namespace=None)
+            await self.create(NODES, {"metadata": {"name": "here"}}, namespace=None)
         ready = asyncio.Event()
         run = controllers.run(self.client, clock=self.clock, ready=ready, **options)
         self._tasks = [asyncio.create_task(run)]

@@ -16,6 +16,7 @@ from kaito.local.controllers.endpoints import Endpoints
 from kaito.local.controllers.garbage import GarbageCollector
 from kaito.local.controllers.job import Jobs
 from kaito.local.controllers.namespaces import Namespaces
+from kaito.local.controllers.orphans import OrphanedPods
 from kaito.local.controllers.replica_set import ReplicaSets
 from kaito.local.controllers.stateful_set import StatefulSets
 
@@ -52,6 +53,7 @@ async def run(
         Endpoints(cluster),
         Claims(cluster),
         Namespaces(cluster),
+        OrphanedPods(cluster),
         Accounts(cluster, root_ca=root_ca),
     ]
     controllers: list[Controller[Key]] = []
