@@ -146,11 +146,14 @@ def test_what_else_a_definition_is_refused_for() -> None:
         return [f"{error.field.partition('[0].')[2]}: {error.detail}" for error in found]
 
     assert one(STRING, rule=" ") == ["rule: rule is not specified"]
-    assert one(STRING, rule="true", message=" ") == ["message: message must be non-empty if specified"]
-    assert one(STRING, rule="true", message="a\nb") == ["message: message must not contain line breaks"]
+    assert one(STRING, rule="true", message=" ") == ["message: must be non-empty if specified"]
+    assert one(STRING, rule="true", message="a\nb") == ["message: must not contain line breaks"]
     assert one(STRING, rule="true\n|| true") == ["message: message must be specified if rule contains line breaks"]
     assert one(STRING, rule="true", reason="Odd")[0].startswith("reason: supported values")
-    assert one(object_schema(a=STRING), rule="true", fieldPath=".b")[0].startswith("fieldPath: fieldPath must be")
+    assert one(STRING, rule="true", messageExpression=" ") == [
+        "messageExpression: messageExpression must be non-empty if specified"
+    ]
+    assert one(object_schema(a=STRING), rule="true", fieldPath=".b") == ["fieldPath: must be a valid path"]
     assert one(object_schema(a=STRING), rule="true", fieldPath=".a") == []
     assert one(INTEGER, rule="true", messageExpression="self") == [
         "messageExpression: messageExpression must evaluate to a string"
@@ -160,7 +163,7 @@ def test_what_else_a_definition_is_refused_for() -> None:
     ]
     items = STRING | {"x-kubernetes-validations": [{"rule": "self == oldSelf"}]}
     (found,) = definition_errors(object_schema(l={"type": "array", "items": items}))
-    assert found.endswith("uncorrelatable portion of the schema within schema.properties[l].items")
+    assert found.endswith("uncorrelatable portion of the schema within schema.properties[l]")
     assert definition_errors(object_schema(ports=PORTS | {"items": PORT | {
         "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}})) == []  # fmt: skip
 
@@ -179,9 +182,18 @@ def test_how_a_broken_rule_refuses_an_object() -> None:
     assert broken(STRING | {"x-kubernetes-validations": [{"rule": "self == 'x'", "message": "m"}]}, "y") == [
         'spec: Invalid value: "y": m'
     ]
-    assert one(rule="self.o.port == 1") == "spec: Invalid value: no such key: port evaluating rule: self.o.port == 1"
-    assert one(rule="1 / (self.n - 5) == 1", message="m") == "spec: Invalid value: division by zero evaluating rule: m"
-    assert one(rule="self.l[7] == ''") == "spec: Invalid value: index out of bounds: 7 evaluating rule: self.l[7] == ''"
+    assert (
+        one(rule="self.o.port == 1")
+        == 'spec: Invalid value: "object": no such key: port evaluating rule: self.o.port == 1'
+    )
+    assert (
+        one(rule="1 / (self.n - 5) == 1", message="m")
+        == 'spec: Invalid value: "object": division by zero evaluating rule: m'
+    )
+    assert (
+        one(rule="self.l[7] == ''")
+        == "spec: Invalid value: \"object\": index out of bounds: 7 evaluating rule: self.l[7] == ''"
+    )
 
 
 def test_rules_of_items_and_map_values_name_their_place() -> None:

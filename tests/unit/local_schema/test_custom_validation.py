@@ -51,9 +51,31 @@ def test_a_default_must_be_valid_where_it_is(field: dict[str, Any], default: Any
     assert with_default(field, default) == ([complaint] if complaint else [])
 
 
-def test_a_default_has_no_place_in_items() -> None:
-    found = problems(definition({"properties": {"l": {"type": "array", "items": INTEGER | {"default": 1}}}}))
-    assert found == ["properties[spec].properties[l].items.default: Forbidden: must not be set"]
+def test_null_gives_way_to_the_default_of_items_and_of_map_values() -> None:
+    one = INTEGER | {"default": 1}
+    fields = {"l": {"type": "array", "items": one}, "m": {"type": "object", "additionalProperties": one}}
+    assert problems(definition({"properties": fields})) == []
+    type = crd.compile(definition({"properties": fields})).versions["v1"].type
+    spec = validation.prepare(type, toy({"l": [2, None], "m": {"a": None, "b": 3}})).obj["spec"]
+    assert spec == {"l": [2, 1], "m": {"a": 1, "b": 3}}
+
+
+@pytest.mark.parametrize(
+    ("key", "complaint"),
+    [
+        (STRING, "k].default: Required value: this property is in x-kubernetes-list-map-keys, so it must have a "
+         "default or be a required property"),
+        (STRING | {"default": "x", "nullable": True},
+         "k].nullable: Forbidden: this property is in x-kubernetes-list-map-keys, so it cannot be nullable"),
+        (STRING | {"default": "x"}, ""),
+    ],
+)  # fmt: skip
+def test_the_key_of_a_keyed_list_is_in_every_item(key: dict[str, Any], complaint: str) -> None:
+    items = {"type": "object", "properties": {"k": key}}
+    keyed = {"type": "array", "items": items, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"]}
+    found = problems(definition({"properties": {"l": keyed}}))
+    head = "properties[spec].properties[l].items.properties["
+    assert found == ([head + complaint] if complaint else [])
 
 
 @pytest.mark.parametrize(

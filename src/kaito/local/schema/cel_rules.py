@@ -29,7 +29,7 @@ from kaito.local.schema.errors import (
 RULES = "x-kubernetes-validations"
 _REASONS = (DUPLICATE, FORBIDDEN, INVALID, REQUIRED)
 _MESSAGE_LIMIT = 5 * 1024
-_STEP = re.compile(r"\.([A-Za-z_][\w\-]*)|\['([^']+)'\]")
+_STEP = re.compile(r"\.([^.\[\]]+)|\['((?:\\.|[^'\\])*)'\]")
 
 
 # ------------------------------------------------------------------------------------------------------- definitions
@@ -41,13 +41,13 @@ def check(raw: Raw, path: str) -> list[FieldError]:
 
 
 def _check(raw: Raw, path: str, *, root: bool, uncorrelatable: str) -> Iterator[FieldError]:
-    rules = raw.get(RULES) or ()
-    checker = Checker(raw, root=root) if rules else None
-    for index, rule in enumerate(rules):
-        assert checker is not None
-        yield from _check_rule(checker, raw, rule, f"{path}.{RULES}[{index}]", uncorrelatable)
-    if raw.get("x-kubernetes-map-type") == "atomic":
-        uncorrelatable = uncorrelatable or path
+    rules = [(rule, f"{path}.{RULES}[{index}]") for index, rule in enumerate(raw.get(RULES) or ())]
+    malformed = [error for rule, here in rules for error in _check_form(raw, rule, here)]
+    yield from malformed
+    if rules and not malformed:
+        checker = Checker(raw, root=root)
+        for rule, here in rules:
+            yield from _check_meaning(checker, rule, here, uncorrelatable)
     for name, child in (raw.get("properties") or {}).items():
         if not (root and name in ("apiVersion", "kind", "metadata")):
             yield from _check(child, f"{path}.properties[{name}]", root=False, uncorrelatable=uncorrelatable)
@@ -56,26 +56,36 @@ def _check(raw: Raw, path: str, *, root: bool, uncorrelatable: str) -> Iterator[
         yield from _check(raw["additionalProperties"], here, root=False, uncorrelatable=uncorrelatable)
     if isinstance(raw.get("items"), dict):
         if raw.get("x-kubernetes-list-type") != "map":
-            uncorrelatable = uncorrelatable or f"{path}.items"
+            uncorrelatable = uncorrelatable or path
         yield from _check(raw["items"], f"{path}.items", root=False, uncorrelatable=uncorrelatable)
 
 
-def _check_rule(checker: Checker, raw: Raw, rule: Raw, path: str, uncorrelatable: str) -> Iterator[FieldError]:
-    text, message, expression = rule.get("rule") or "", rule.get("message") or "", rule.get("messageExpression") or ""
-    if not text.strip():
+def _check_form(raw: Raw, rule: Raw, path: str) -> Iterator[FieldError]:
+    """What is wrong with a rule before anything is compiled."""
+    text, message = (rule.get("rule") or "").strip(), rule.get("message") or ""
+    if not text:
         yield required(f"{path}.rule", "rule is not specified")
-        return
-    if message and not message.strip():
-        yield invalid(f"{path}.message", message, "message must be non-empty if specified")
+    elif message and not message.strip():
+        yield invalid(f"{path}.message", message, "must be non-empty if specified")
     elif "\n" in message.strip():
-        yield invalid(f"{path}.message", message, "message must not contain line breaks")
-    elif "\n" in text.strip() and not message:
+        yield invalid(f"{path}.message", message, "must not contain line breaks")
+    elif "\n" in text and not message.strip():
         yield required(f"{path}.message", "message must be specified if rule contains line breaks")
+    expression, field_path = rule.get("messageExpression") or "", rule.get("fieldPath") or ""
+    if expression and not expression.strip():
+        yield required(f"{path}.messageExpression", "messageExpression must be non-empty if specified")
     if rule.get("reason") and rule["reason"] not in _REASONS:
         yield not_supported(f"{path}.reason", rule["reason"], sorted(_REASONS))
-    if rule.get("fieldPath") and _resolve(raw, rule["fieldPath"], "") is None:
-        text_ = f"fieldPath must be a valid path: does not refer to a valid field: {rule['fieldPath']}"
-        yield invalid(f"{path}.fieldPath", rule["fieldPath"], text_)
+    if field_path and not field_path.strip():
+        yield invalid(f"{path}.fieldPath", field_path, "must be non-empty if specified")
+    if "\n" in field_path:
+        yield invalid(f"{path}.fieldPath", field_path, "must not contain line breaks")
+    if field_path and _resolve(raw, field_path, "") is None:
+        yield invalid(f"{path}.fieldPath", field_path, "must be a valid path")
+
+
+def _check_meaning(checker: Checker, rule: Raw, path: str, uncorrelatable: str) -> Iterator[FieldError]:
+    text, expression = rule["rule"], rule.get("messageExpression") or ""
     optional = bool(rule.get("optionalOldSelf"))
     try:
         checker.check(text, "bool", optional_old=optional)
@@ -107,11 +117,11 @@ def _resolve(raw: Raw, field_path: str, path: str) -> str | None:
         step = _STEP.match(rest)
         if step is None:
             return None
-        name, rest = step[1] or step[2], rest[step.end() :]
-        extra = raw.get("additionalProperties")
-        if name in (raw.get("properties") or {}):
-            raw, path = raw["properties"][name], f"{path}.{name}"
-        elif isinstance(extra, dict) and step[2]:
+        name, rest = step[1] or re.sub(r"\\(.)", r"\1", step[2]), rest[step.end() :]
+        properties, extra = raw.get("properties"), raw.get("additionalProperties")
+        if properties and name in properties:
+            raw, path = properties[name], f"{path}.{name}"
+        elif not properties and isinstance(extra, dict):
             raw, path = extra, f"{path}[{name}]"
         else:
             return None
@@ -139,7 +149,7 @@ class _Node:
                 if not isinstance(inner, dict) or child is None or (self.root and key == "metadata"):
                     continue
                 path = f"{self.path}.{key}" if key in properties else f"{self.path}[{key}]"
-                yield _Node(inner, child, old_field(self.raw, self.old, key), path.removeprefix("."))
+                yield _Node(inner, child, old_field(self.old, key), path.removeprefix("."))
         elif isinstance(self.value, list) and isinstance(self.raw.get("items"), dict):
             before = old_items(self.raw, self.old, self.value)
             for index, (child, old) in enumerate(zip(self.value, before, strict=True)):
@@ -173,22 +183,25 @@ def _validate(node: _Node) -> Iterator[FieldError]:
 def _broken(node: _Node, rule: Raw, variables: dict[str, Any], unchanged: bool) -> FieldError | None:
     text, optional = rule.get("rule") or "", bool(rule.get("optionalOldSelf"))
     transition = uses_old_self(text)
-    if (transition and not optional and "oldSelf" not in variables) or (unchanged and not transition):
+    if transition and not optional and "oldSelf" not in variables:
         return None
     said, path = (rule.get("message") or "").strip(), node.path or "<nil>"
-    value = OMITTED if isinstance(node.value, dict | list) else node.value
+    kind = node.raw.get("type", "")
     try:
         if evaluate(text, variables, optional_old=optional) is True:
             return None
     except EvalError as exc:
         if str(exc).startswith("no such overload"):
             detail = f"'{exc}': call arguments did not match a supported operator, function or macro signature for rule"
-            return invalid(path, value, f"{detail}: {said or text.strip()}")
-        return invalid(path, value, f"{exc} evaluating rule: {said or text.strip()}")
+            return invalid(path, kind, f"{detail}: {said or text.strip()}")
+        return invalid(path, kind, f"{exc} evaluating rule: {said or text.strip()}")
+    if unchanged and not transition:
+        return None  # a real server lets it pass with a warning
+    value = OMITTED if isinstance(node.value, dict | list) else node.value
     detail = _expressed(rule, variables, optional) or said or f"failed rule: {text.strip()}"
     path = _resolve(node.raw, rule.get("fieldPath") or "", node.path) or path
-    kind = rule.get("reason") if rule.get("reason") in _REASONS else INVALID
-    return FieldError(path, str(kind), "" if kind == DUPLICATE else detail, value)
+    reason = str(rule.get("reason") or INVALID)
+    return FieldError(path, reason, "" if reason == DUPLICATE else detail, value)
 
 
 def _expressed(rule: Raw, variables: dict[str, Any], optional: bool) -> str:

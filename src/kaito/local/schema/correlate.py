@@ -13,11 +13,9 @@ def identity(item: Any, keys: tuple[str, ...]) -> str:
     return repr([item.get(key) for key in keys] if keys and isinstance(item, dict) else item)
 
 
-def old_field(raw: Raw, old: Any, key: str) -> Any:
+def old_field(old: Any, key: str) -> Any:
     """The old value of one field; ABSENT when there is none to compare with."""
-    if not isinstance(old, dict) or raw.get("x-kubernetes-map-type") == "atomic" or old.get(key) is None:
-        return ABSENT
-    return old[key]
+    return old[key] if isinstance(old, dict) and old.get(key) is not None else ABSENT
 
 
 def old_items(raw: Raw, old: Any, items: list[Any]) -> list[Any]:

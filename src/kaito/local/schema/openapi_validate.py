@@ -142,7 +142,7 @@ def _check_object(raw: Raw, value: Raw, path: str, old: Any) -> list[FieldError]
     for key, child in value.items():
         inner = properties.get(key, extra)
         if isinstance(inner, dict):
-            errors += validate(inner, child, f"{path}.{key}" if path else key, old_field(raw, old, key))
+            errors += validate(inner, child, f"{path}.{key}" if path else key, old_field(old, key))
     return errors + (_check_embedded(value, path) if raw.get("x-kubernetes-embedded-resource") else [])
 
 

@@ -87,8 +87,8 @@ def _prune(schema: Schema, value: Any, path: str, dropped: list[str]) -> Any:
             here = f"{path}.{key}" if path else key
             inner = schema.child(key)
             if inner is not None:
-                if child is None and inner.raw and not inner.nullable:
-                    continue  # as a real server: null is no value, so that the default takes its place
+                if child is None and inner.raw and not inner.nullable and not inner.has_default:
+                    continue  # as a real server: null is no value; one that has a default gives way to it later
                 result[key] = _prune(inner, child, here, dropped)
             elif schema.preserve:
                 result[key] = child
@@ -108,11 +108,18 @@ def apply_defaults(schema: Schema, value: Any) -> None:
                 value[name] = copy.deepcopy(field.default)
         for key, child in value.items():
             inner = schema.child(key)
-            if inner is not None and isinstance(child, dict | list):
-                apply_defaults(inner, child)
+            if inner is not None:
+                value[key] = _defaulted(inner, child)
     elif isinstance(value, list) and schema.kind == "list" and schema.items is not None:
-        for child in value:
-            apply_defaults(schema.items, child)
+        value[:] = [_defaulted(schema.items, child) for child in value]
+
+
+def _defaulted(schema: Schema, value: Any) -> Any:
+    """A value that is there, with its defaults; null gives way to the default where it is not allowed."""
+    if value is None and schema.has_default and not schema.nullable:
+        return copy.deepcopy(schema.default)
+    apply_defaults(schema, value)
+    return value
 
 
 def check(raw: Raw, path: str, *, root: bool = True) -> list[FieldError]:
@@ -165,15 +172,28 @@ def _check_list_type(raw: Raw, items: Raw, path: str) -> list[FieldError]:
     list_type = raw.get("x-kubernetes-list-type")
     if list_type not in (None, "atomic", "set", "map"):
         return [not_supported(f"{path}.x-kubernetes-list-type", list_type, ["atomic", "set", "map"])]
-    if list_type != "map":
-        return []
+    if list_type in ("set", "map") and items.get("nullable"):
+        text = f"cannot be nullable when x-kubernetes-list-type is {list_type}"
+        return [forbidden(f"{path}.items.nullable", text)]
+    return _check_keys(raw, items, path) if list_type == "map" else []
+
+
+def _check_keys(raw: Raw, items: Raw, path: str) -> list[FieldError]:
+    """The keys of a keyed list must be there in each item."""
     keys = raw.get("x-kubernetes-list-map-keys") or []
     if not keys:
         text = "must not be empty if x-kubernetes-list-type is map"
         return [required(f"{path}.x-kubernetes-list-map-keys", text)]
-    properties = items.get("properties") or {}
-    return [
-        invalid(f"{path}.x-kubernetes-list-map-keys[{index}]", key, "entries must all be names of item properties")
-        for index, key in enumerate(keys)
-        if key not in properties
-    ]
+    properties, needed, errors = items.get("properties") or {}, items.get("required") or (), []
+    said = "this property is in x-kubernetes-list-map-keys, so it"
+    for index, key in enumerate(keys):
+        where, field = f"{path}.items.properties[{key}]", properties.get(key)
+        if field is None:
+            here = f"{path}.x-kubernetes-list-map-keys[{index}]"
+            errors.append(invalid(here, key, "entries must all be names of item properties"))
+            continue
+        if key not in needed and field.get("default") is None:
+            errors.append(required(f"{where}.default", f"{said} must have a default or be a required property"))
+        if field.get("nullable"):
+            errors.append(forbidden(f"{where}.nullable", f"{said} cannot be nullable"))
+    return errors

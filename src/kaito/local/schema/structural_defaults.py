@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from kaito.local.schema import openapi_validate, structural
-from kaito.local.schema.errors import FieldError, forbidden, invalid
+from kaito.local.schema.errors import FieldError, invalid
 
 Raw = dict[str, Any]
 
@@ -24,14 +24,7 @@ def _check(raw: Raw, path: str, *, root: bool = False) -> Iterator[FieldError]:
     for name, child in (raw.get("properties") or {}).items():
         if not (root and name in ("apiVersion", "kind", "metadata")):
             yield from _check(child, f"{path}.properties[{name}]")
-    if isinstance(raw.get("additionalProperties"), dict):
-        here = f"{path}.additionalProperties"
-        if "default" in raw["additionalProperties"]:
-            yield forbidden(f"{here}.default", "must not be set")
-        yield from _check(raw["additionalProperties"], here)
     if isinstance(raw.get("items"), dict):
-        if "default" in raw["items"]:
-            yield forbidden(f"{path}.items.default", "must not be set")
         yield from _check(raw["items"], f"{path}.items")
 
 
