@@ -96,6 +96,7 @@ def holds(rule: str, value: Any = OBJ, old: Any = None) -> bool:
         "url('https://a.dev:80/p').getHost() == 'a.dev:80' && url('https://a.dev:80').getHostname() == 'a.dev'",
         "url('https://[::1]:80/').getPort() == '80' && url('https://a.dev').getPort() == ''",
         "url('https://a/b?x=1&x=2').getQuery()['x'] == ['1', '2'] && url('https://a/b%20').getEscapedPath() == '/b%20'",
+        "url('https://a/b c').getEscapedPath() == '/b%20c' && !isURL('https://a b/c')",
         # formats
         "!format.dns1123Label().validate('web-1').hasValue() && format.dns1123Label().validate('Web').hasValue()",
         "!format.named('uuid').value().validate('123e4567-e89b-12d3-a456-426614174000').hasValue()",

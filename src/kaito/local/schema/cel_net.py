@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from cel_expr_python import cel
 
 from kaito.local.schema.cel_library import BOOL, CIDR, INT, IP, STRING, URL, function, functions, method, new_value
-from kaito.local.schema.urls import parse_url
+from kaito.local.schema.urls import escaped_path, parse_url
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -173,7 +173,7 @@ def _port(value: Any) -> str:
 
 @method("getEscapedPath", STRING, URL)
 def _path(value: Any) -> str:
-    return urlsplit(value.text).path
+    return escaped_path(value.text)
 
 
 @method("getQuery", cel.Type.Map(STRING, cel.Type.List(STRING)), URL)
