@@ -38,11 +38,10 @@ def validate(
     type: Type, obj: Object, old: Object | None, errors: list[FieldError], *, subresource: str = ""
 ) -> list[FieldError]:
     """`errors` are those of the object's metadata; all of them come back, with what else is wrong."""
-    schema = schema_for(type)
-    only_status = subresource == "status"
+    schema, errors, only_status = schema_for(type), list(errors), subresource == "status"
     for path in type.replica_paths:
         if not only_status or path.startswith(".status"):
-            errors = [*errors, *_check_replicas(path, obj)]
+            errors += _check_replicas(path, obj)
     errors += (
         _check_status(schema.raw, obj, old) if only_status else openapi_validate.validate_object(schema.raw, obj, old)
     )
