@@ -11,6 +11,7 @@ from kaito.local.apiserver.request import Target, not_an_object
 from kaito.local.schema import smp, typed
 from kaito.local.schema.errors import FieldError, invalid_status
 from kaito.local.schema.registry import by_gvk
+from kaito.local.schema.validation import prepare
 
 Object = dict[str, Any]
 _META_ORDER = ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation",
@@ -145,6 +146,9 @@ def check_identity(kind: Kind, target: Target, new: Object, old: Object) -> None
         text = f"the name of the object ({meta.get('name')}) does not match the name on the URL ({target.name})"
         raise status.bad_request(text)
     match_namespace(kind, meta, target.namespace)
+    other = by_gvk(*_split(str(new.get("apiVersion"))), str(new.get("kind")))
+    if other is not None and other != kind.type and (errors := prepare(other, new).decode_errors):
+        raise bad_result(kind, new, errors[0])
     check_kind(kind, new)
 
 

@@ -170,7 +170,7 @@ class Handler:
         if cached is None or cached[0] != self._kinds.version:
             document = self._openapi_document(parts[1:])
             if document is None:
-                return _plain_404()
+                return Response(404, b"", "") if parts[1:2] == ["v3"] else _plain_404()
             cached = self._documents[name] = (self._kinds.version, orjson.dumps(document))
         response = Response(200, cached[1], "text/plain; charset=utf-8" if name == "v3" else JSON)
         _tag(response, request)
@@ -211,6 +211,8 @@ class Handler:
             return await self._delete_collection(kind, target, request, wanted)
         if method in ("PUT", "PATCH") and kind.type.custom:
             raise status.bad_request("name must be provided")
+        if kind.type.custom and method not in _VERBS:
+            raise _unsupported(kind, "")
         raise status.method_not_allowed()
 
     async def _item(self, kind: Kind, target: Target, request: Request) -> Response:
@@ -331,9 +333,7 @@ class Handler:
             if method == "PATCH":
                 return await self._patch(kind, target, request, wanted)
         if kind.type.custom:
-            verb = _VERBS.get(method, method.lower())
-            text = f'{verb} is not supported on resources of kind "{kind.type.group_resource}"'
-            raise status.refusal(405, text, {"group": kind.type.group, "kind": kind.type.plural})
+            raise _unsupported(kind, _VERBS.get(method, method.lower()))
         raise status.method_not_allowed()
 
     async def _scale(self, kind: Kind, target: Target, request: Request, wanted: Wanted) -> Response:
@@ -352,9 +352,7 @@ class Handler:
                 kind, target, lambda old: patch_object(kind, plain, old, patch), options
             )
         elif kind.type.custom:
-            verb = _VERBS.get(request.method, request.method.lower())
-            text = f'{verb} is not supported on resources of kind "{kind.type.group_resource}"'
-            raise status.refusal(405, text, {"group": kind.type.group, "kind": kind.type.plural})
+            raise _unsupported(kind, _VERBS.get(request.method, request.method.lower()))
         else:
             raise status.method_not_allowed()
         return Response(200, encode(found, wanted), wanted.content_type, options.warnings)
@@ -368,6 +366,11 @@ class Handler:
             raise status.bad_request("the body must be an object")
         answer = self._subresources.review(kind, body, self.is_admin)
         return Response(201, encode(answer, wanted), wanted.content_type)
+
+
+def _unsupported(kind: Kind, verb: str) -> status.StatusError:
+    text = f'{verb} is not supported on resources of kind "{kind.type.group_resource}"'
+    return status.refusal(405, text, {"group": kind.type.group, "kind": kind.type.plural})
 
 
 def _deprecation(kind: Kind) -> list[str]:

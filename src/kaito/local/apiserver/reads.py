@@ -104,6 +104,7 @@ class Reader:
         """(objects, list metadata)."""
         selection = Selection.of(kind, target, request)
         limit = number(request, "limit")
+        number(request, "timeoutSeconds")  # refused when it is no number, though a list never takes long
         token = request.option("continue")
         start = 0
         if token:
@@ -307,7 +308,8 @@ def _list_kind(kind: Kind) -> str:
 def _include(request: Request) -> str:
     asked = request.option("includeObject") or "Metadata"
     if asked not in ("None", "Metadata", "Object"):
-        raise status.bad_request(f'unrecognized includeObject value: "{asked}"')
+        why = f"Invalid value: \"{asked}\": must be 'Metadata', 'Object', 'None', or empty"
+        raise status.bad_request(f"Unable to convert to Table as requested: includeObject: {why}")
     return asked
 
 

@@ -20,6 +20,8 @@ from kaito.local.apiserver.request import (
     summary,
 )
 from kaito.local.apiserver.writes import Options
+from kaito.local.schema.decode import decode
+from kaito.local.schema.fields import builtin
 
 Object = dict[str, Any]
 
@@ -133,6 +135,9 @@ def read_delete(request: Request) -> tuple[Object, Options]:
             text = f'no kind "{found["kind"]}" is registered for version "{version}" in scheme '
             scheme = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"
             raise status.bad_request(f'{text}"{scheme}"')
+        _, _, errors = decode(builtin("meta_v1", "DeleteOptions"), found)
+        if errors:
+            raise status.bad_request(errors[0].replace("int32", "int64"))
         how = {key: value for key, value in found.items() if key not in ("apiVersion", "kind")}
     if request.option("gracePeriodSeconds"):
         how.setdefault("gracePeriodSeconds", int(request.option("gracePeriodSeconds")))

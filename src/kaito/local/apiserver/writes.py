@@ -24,7 +24,8 @@ from kaito.local.apiserver.request import Target
 from kaito.local.apiserver.store import Event, Key, Store
 from kaito.local.apiserver.webhooks import Attributes, Webhooks
 from kaito.local.schema import ssa
-from kaito.local.schema.errors import FieldError, invalid_status
+from kaito.local.schema.errors import FieldError, invalid, invalid_status
+from kaito.local.schema.validate_meta import finalizer_warnings
 from kaito.local.schema.validation import Prepared, decode_message, prepare_create, prepare_update, validate
 
 Object = dict[str, Any]
@@ -98,6 +99,7 @@ class Writer:
             attributes = attributes.with_object(new)
         if not (kind.type.custom and "managedFields" in new["metadata"] and is_applied(new)):
             ssa.update_managed_fields(kind.type, None, new, options.manager)
+        options.warnings.extend(finalizer_warnings(kind.type, new, None))
         taken = self._allocator.allocate(kind, new, None)
         try:
             self._check_valid(kind, new, None)
@@ -150,8 +152,10 @@ class Writer:
             if not isinstance(meta, dict):
                 raise status.bad_request("metadata: expected an object")
             check_identity(kind, target, new, old)
-            # A foreign uid is a changed field here, which the rules of metadata refuse.
-            self._check_versions(kind, target, meta | {"uid": None}, old, required=False)
+            if meta.get("uid") not in (None, old["metadata"]["uid"]):
+                # A real server looks at it twice, and says it twice.
+                refuse(kind, target.name, [invalid("metadata.uid", meta["uid"], "field is immutable")] * 2)
+            self._check_versions(kind, target, meta, old, required=False)
             return new
 
         return await self.change(kind, target, patched, options, patched=True), False
@@ -298,6 +302,7 @@ class Writer:
                 new["metadata"]["managedFields"] = managed
             ssa.update_managed_fields(kind.type, old, new, options.manager, subresource=target.subresource)
         attributes = attributes.with_object(new)
+        options.warnings.extend(finalizer_warnings(kind.type, new, old))
         self._check_valid(kind, new, old, target.subresource)
         await self._validate(attributes, options)
         return new

@@ -10,7 +10,13 @@ from kaito.local.schema.fields import ANY, Schema
 from kaito.local.schema.registry import Column, Type
 
 Object = dict[str, Any]
-_AGE = Column("Age", "date", json_path=".metadata.creationTimestamp")
+_AGE_TEXT = (
+    "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed "
+    "to be set in happens-before order across separate operations. Clients may not set this value. It is represented "
+    "in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: "
+    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
+)
+_AGE = Column("Age", "date", description=_AGE_TEXT, json_path=".metadata.creationTimestamp")
 _SCALE = ("scale", "autoscaling", "v1", "Scale")
 
 
@@ -116,6 +122,7 @@ def _compile_version(spec: Object, version: Object) -> CompiledVersion:
         categories=tuple(names.get("categories") or ()),
         subresources=offered,
         columns=columns or (_AGE,),
+        selectable=tuple(item["jsonPath"].removeprefix(".") for item in version.get("selectableFields") or ()),
         custom=True,
         schema=schema,
         subresource_kinds=(_SCALE,) if scale else (),

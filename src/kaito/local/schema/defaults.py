@@ -247,6 +247,7 @@ def _crd(obj: Object) -> None:
 
 
 def _event(obj: Object) -> None:
+    _set(obj, source={}, firstTimestamp=None, lastTimestamp=None)
     for key, empty in (("eventTime", None), ("reportingComponent", ""), ("reportingInstance", "")):
         obj.setdefault(key, empty)
 

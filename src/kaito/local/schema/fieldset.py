@@ -146,22 +146,23 @@ _ALWAYS = frozenset(
 def containers(schema: Schema, value: Any) -> Paths:
     """The maps, lists and optional structs that an update brings along, which have an entry of their own."""
     found: Paths = set()
-    _boxes(schema, value, (), found)
+    # A custom kind has no struct that is always there.
+    _boxes(schema, value, (), found, frozenset() if schema.raw else _ALWAYS)
     return found
 
 
-def _boxes(schema: Schema, value: Any, path: Path, found: Paths) -> None:
+def _boxes(schema: Schema, value: Any, path: Path, found: Paths, always: frozenset[str]) -> None:
     if isinstance(value, dict) and value and schema.merges_struct():
         children = [(f"f:{key}", schema.child(key), child) for key, child in value.items()]
     elif isinstance(value, list) and value and schema.merges_list() and schema.items is not None:
         children = [(element_of(schema, item), schema.items, item) for item in value]
     else:
         return
-    if path and path not in _STRIPPED and path[-1] not in _ALWAYS:
+    if path and path not in _STRIPPED and path[-1] not in always:
         found.add(path)
     for element, inner, child in children:
         if inner is not None:
-            _boxes(inner, child, (*path, element), found)
+            _boxes(inner, child, (*path, element), found, always)
 
 
 def show(path: Path) -> str:

@@ -365,7 +365,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "namespaces": _columns("Status Age"),
     "configmaps": _columns("Data Age"),
     "secrets": _columns("Type Data Age"),
-    "serviceaccounts": _columns("Secrets Age"),
+    "serviceaccounts": _columns("Age"),
     "persistentvolumeclaims": _columns(
         "Status Volume Capacity Access_Modes StorageClass VolumeAttributesClass Age VolumeMode*"
     ),
@@ -398,7 +398,7 @@ CELLS: dict[str, Callable[[Object, datetime], list[Any]]] = {
     "namespaces": lambda obj, now: [_part(obj, "status").get("phase", ""), age(obj, now)],
     "configmaps": lambda obj, now: [len(obj.get("data") or ()) + len(obj.get("binaryData") or ()), age(obj, now)],
     "secrets": lambda obj, now: [obj.get("type", ""), len(obj.get("data") or ()), age(obj, now)],
-    "serviceaccounts": lambda obj, now: [len(obj.get("secrets") or ()), age(obj, now)],
+    "serviceaccounts": lambda obj, now: [age(obj, now)],
     "persistentvolumeclaims": _claim,
     "events": _event,
     "leases.coordination.k8s.io": lambda obj, now: [_part(obj, "spec").get("holderIdentity", ""), age(obj, now)],

@@ -45,6 +45,17 @@ def validate_metadata(type: Type, obj: dict[str, Any]) -> list[FieldError]:
     return errors + _validate_owners(metadata.get("ownerReferences") or [])
 
 
+def finalizer_warnings(type: Type, obj: dict[str, Any], old: dict[str, Any] | None) -> list[str]:
+    """What a client is told of finalizers that a custom object gets and that another writer's could be mistaken for."""
+    added = obj["metadata"].get("finalizers")
+    if not added or not type.custom:
+        return []
+    before = ((old or {}).get("metadata") or {}).get("finalizers") or ()
+    text = "prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers"
+    plain = [name for name in added if name not in before and name not in _STANDARD_FINALIZERS and "/" not in name]
+    return [f'metadata.finalizers: "{name}": {text}' for name in plain]
+
+
 def _validate_finalizers(finalizers: list[Any], *, custom: bool) -> list[FieldError]:
     errors: list[FieldError] = []
     for index, finalizer in enumerate(map(str, finalizers)):
