@@ -29,7 +29,7 @@ from kaito.local.apiserver.strategy import CREATED_BY_PUT, RETURNED
 from kaito.local.apiserver.subresources import Subresources
 from kaito.local.apiserver.write_options import read_delete, read_object, read_options, read_patch
 from kaito.local.apiserver.writes import Options, Writer
-from kaito.local.schema import discovery, openapi
+from kaito.local.schema import discovery, openapi, openapi_wire
 
 log = logging.getLogger(__name__)
 Object = dict[str, Any]
@@ -163,16 +163,21 @@ class Handler:
 
     def _openapi(self, request: Request, parts: list[str]) -> Response:
         accept = request.headers.get("accept", "")
+        name, binary = "/".join(parts[1:]), False
         if "protobuf" in accept and "json" not in accept and "*/*" not in accept:
-            raise status.not_acceptable(["application/json"])
-        name = "/".join(parts[1:])
-        cached = self._documents.get(name)
+            binary = name == "v2" and any(media in accept for media in openapi_wire.ASKED_AS)
+            if not binary:
+                raise status.not_acceptable(["application/json"])
+        key = f"{name} in protobuf" if binary else name
+        cached = self._documents.get(key)
         if cached is None or cached[0] != self._kinds.version:
             document = self._openapi_document(parts[1:])
             if document is None:
                 return Response(404, b"", "") if parts[1:2] == ["v3"] else _plain_404()
-            cached = self._documents[name] = (self._kinds.version, orjson.dumps(document))
-        response = Response(200, cached[1], "text/plain; charset=utf-8" if name == "v3" else JSON)
+            encoded = openapi_wire.encode(document) if binary else orjson.dumps(document)
+            cached = self._documents[key] = (self._kinds.version, encoded)
+        media = openapi_wire.MEDIA_TYPE if binary else "text/plain; charset=utf-8" if name == "v3" else JSON
+        response = Response(200, cached[1], media)
         _tag(response, request)
         response.headers["Vary"] = "Accept"
         return response

@@ -252,9 +252,14 @@ def _event(obj: Object) -> None:
         obj.setdefault(key, empty)
 
 
+def _new_event(obj: Object) -> None:
+    _set(obj, deprecatedSource={}, deprecatedFirstTimestamp=None, deprecatedLastTimestamp=None)
+
+
 _DEFAULTERS: dict[str, Callable[[Object], None]] = {
     "pods": _pod,
     "events": _event,
+    "events.events.k8s.io": _new_event,
     "services": _service,
     "podtemplates": pod_template,
     "deployments.apps": _deployment,

@@ -72,9 +72,9 @@ def decode(raw: bytes) -> Object:
         raise WireError("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
     api_version = kind = ""
     body = b""
-    for number, _, value in _parts(raw[len(MAGIC) :]):
+    for number, _, value in parts(raw[len(MAGIC) :]):
         if number == 1:
-            head = {n: _text(v) for n, _, v in _parts(_as_bytes(value))}
+            head = {n: _text(v) for n, _, v in parts(_as_bytes(value))}
             api_version, kind = head.get(1, ""), head.get(2, "")
         elif number == 2:
             body = _as_bytes(value)
@@ -84,7 +84,7 @@ def decode(raw: bytes) -> Object:
     return {"apiVersion": api_version, "kind": kind} | _message(message, body, 0)
 
 
-def _parts(raw: bytes) -> Iterator[tuple[int, int, int | bytes]]:
+def parts(raw: bytes) -> Iterator[tuple[int, int, int | bytes]]:
     """(field number, wire type, value) of each field of a message."""
     at, end = 0, len(raw)
     while at < end:
@@ -142,7 +142,7 @@ def _message(message: str, raw: bytes, depth: int) -> Object:
     if depth > _DEEPEST:
         raise WireError("proto: the message is nested too deeply")
     fields, result = _fields(message), {}
-    for number, _, part in _parts(raw):
+    for number, _, part in parts(raw):
         field = fields.get(number)
         if field is None:
             continue
@@ -161,9 +161,9 @@ def _message(message: str, raw: bytes, depth: int) -> Object:
 
 
 def _pair(type: str, raw: bytes, depth: int) -> tuple[str, Any]:
-    parts = {number: part for number, _, part in _parts(raw)}
-    key = _text(parts.get(1, b""))
-    return key, _value(type, parts.get(2, 0 if type in ("int", "bool") else b""), depth)
+    found = {number: part for number, _, part in parts(raw)}
+    key = _text(found.get(1, b""))
+    return key, _value(type, found.get(2, 0 if type in ("int", "bool") else b""), depth)
 
 
 def _value(type: str, part: int | bytes, depth: int) -> Any:
@@ -180,7 +180,7 @@ def _value(type: str, part: int | bytes, depth: int) -> Any:
     if type == "double":
         return struct.unpack("<d", raw)[0]
     if type.startswith("items:"):
-        return [_value(type[6:], item, depth + 1) for number, _, item in _parts(raw) if number == 1]
+        return [_value(type[6:], item, depth + 1) for number, _, item in parts(raw) if number == 1]
     if type.startswith("union:"):
         return _union(type[6:], raw, depth + 1)
     return _SPECIAL[type][0](raw) if type in _SPECIAL else _message(type, raw, depth + 1)
@@ -195,16 +195,16 @@ def _union(message: str, raw: bytes, depth: int) -> Any:
 
 
 def _decode_quantity(raw: bytes) -> str:
-    return next((_text(part) for number, _, part in _parts(raw) if number == 1), "0") or "0"
+    return next((_text(part) for number, _, part in parts(raw) if number == 1), "0") or "0"
 
 
 def _decode_int_or_string(raw: bytes) -> int | str:
-    parts = {number: part for number, _, part in _parts(raw)}
-    return _text(parts.get(3, b"")) if parts.get(1, 0) else _as_int(parts.get(2, 0))
+    found = {number: part for number, _, part in parts(raw)}
+    return _text(found.get(3, b"")) if found.get(1, 0) else _as_int(found.get(2, 0))
 
 
 def _decode_raw(raw: bytes) -> Any:
-    held = next((_as_bytes(part) for number, _, part in _parts(raw) if number == 1), b"")
+    held = next((_as_bytes(part) for number, _, part in parts(raw) if number == 1), b"")
     if held.startswith(MAGIC):
         return decode(held)
     try:
@@ -214,14 +214,14 @@ def _decode_raw(raw: bytes) -> Any:
 
 
 def _decode_time(raw: bytes, *, micro: bool = False) -> str | None:
-    parts = {number: _as_int(part) for number, _, part in _parts(raw)}
+    found = {number: _as_int(part) for number, _, part in parts(raw)}
     if not raw:
         return None
     try:
-        moment = datetime.fromtimestamp(parts.get(1, 0), UTC)
+        moment = datetime.fromtimestamp(found.get(1, 0), UTC)
     except (OverflowError, ValueError, OSError) as exc:
         raise WireError(f"a time is out of range: {exc}") from exc
-    fraction = f".{parts.get(2, 0) // 1000:06d}" if micro else ""
+    fraction = f".{found.get(2, 0) // 1000:06d}" if micro else ""
     return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
@@ -234,10 +234,10 @@ def encode(obj: Object) -> bytes | None:
     message = message_of(api_version, kind)
     if message is None:
         return None
-    head = _tagged(1, api_version.encode()) + _tagged(2, kind.encode())
+    head = bytes_field(1, api_version.encode()) + bytes_field(2, kind.encode())
     body = _encode_message(message, obj)
     # The last two say "no encoding" and "protobuf"; a real server writes them empty.
-    return MAGIC + _tagged(1, head) + _tagged(2, body) + _tagged(3, b"") + _tagged(4, b"")
+    return MAGIC + bytes_field(1, head) + bytes_field(2, body) + bytes_field(3, b"") + bytes_field(4, b"")
 
 
 def _encode_varint(value: int) -> bytes:
@@ -250,7 +250,13 @@ def _encode_varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _tagged(number: int, value: bytes) -> bytes:
+def varint_field(number: int, value: int) -> bytes:
+    """A field of a number."""
+    return _encode_varint(number << 3 | _VARINT) + _encode_varint(value)
+
+
+def bytes_field(number: int, value: bytes) -> bytes:
+    """A field of text, bytes or a message."""
     return _encode_varint(number << 3 | _BYTES) + _encode_varint(len(value)) + value
 
 
@@ -260,7 +266,7 @@ def _encode_message(message: str, obj: Object) -> bytes:
 
 def _encode_field(field: Field, obj: Object) -> bytes:
     if not field.name:
-        return _tagged(field.number, _encode_message(field.type, obj))
+        return bytes_field(field.number, _encode_message(field.type, obj))
     value = obj.get(field.name)
     if value is None:
         # A value that is always there on the wire; a list, a map or a pointer that is not set is absent.
@@ -269,31 +275,31 @@ def _encode_field(field: Field, obj: Object) -> bytes:
         return b"".join(_encode_value(field.number, field.type[2:], item) for item in value)
     if field.type.startswith("map:"):
         pairs = ((key, _encode_value(2, field.type[4:], item)) for key, item in sorted(value.items()))
-        return b"".join(_tagged(field.number, _tagged(1, key.encode()) + item) for key, item in pairs)
+        return b"".join(bytes_field(field.number, bytes_field(1, key.encode()) + item) for key, item in pairs)
     return _encode_value(field.number, field.type, value)
 
 
 def _zero(field: Field) -> bytes:
     if field.type == "string":
-        return _tagged(field.number, b"")
+        return bytes_field(field.number, b"")
     return _encode_varint(field.number << 3 | _VARINT) + b"\x00" if field.type in ("int", "bool") else b""
 
 
 def _encode_value(number: int, type: str, value: Any) -> bytes:
     if type == "string":
-        return _tagged(number, str(value).encode())
+        return bytes_field(number, str(value).encode())
     if type in ("int", "bool"):
-        return _encode_varint(number << 3 | _VARINT) + _encode_varint(int(value))
+        return varint_field(number, int(value))
     if type == "bytes":
-        return _tagged(number, b64decode(value))
+        return bytes_field(number, b64decode(value))
     if type == "double":
         return _encode_varint(number << 3 | _FIXED64) + struct.pack("<d", value)
     if type.startswith("items:"):
-        return _tagged(number, b"".join(_encode_value(1, type[6:], item) for item in value))
+        return bytes_field(number, b"".join(_encode_value(1, type[6:], item) for item in value))
     if type.startswith("union:"):
-        return _tagged(number, _encode_union(type[6:], value))
+        return bytes_field(number, _encode_union(type[6:], value))
     content = _SPECIAL[type][1](value) if type in _SPECIAL else _encode_message(type, value)
-    return _tagged(number, content)
+    return bytes_field(number, content)
 
 
 def _encode_union(message: str, value: Any) -> bytes:
@@ -309,7 +315,7 @@ def _encode_int_or_string(value: int | str) -> bytes:
     is_text = isinstance(value, str)
     kind = _encode_varint(1 << 3) + _encode_varint(int(is_text))
     amount = _encode_varint(2 << 3) + _encode_varint(0 if isinstance(value, str) else value)
-    return kind + amount + _tagged(3, value.encode() if isinstance(value, str) else b"")
+    return kind + amount + bytes_field(3, value.encode() if isinstance(value, str) else b"")
 
 
 def _encode_time(value: str | None) -> bytes:
@@ -322,9 +328,9 @@ def _encode_time(value: str | None) -> bytes:
 
 
 _SPECIAL: dict[str, tuple[Any, Any]] = {
-    "quantity": (_decode_quantity, lambda value: _tagged(1, str(value).encode())),
+    "quantity": (_decode_quantity, lambda value: bytes_field(1, str(value).encode())),
     "intorstring": (_decode_int_or_string, _encode_int_or_string),
-    "raw": (_decode_raw, lambda value: _tagged(1, orjson.dumps(value))),
+    "raw": (_decode_raw, lambda value: bytes_field(1, orjson.dumps(value))),
     "time": (_decode_time, _encode_time),
     "microtime": (lambda raw: _decode_time(raw, micro=True), _encode_time),
 }
