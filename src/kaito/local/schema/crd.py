@@ -126,7 +126,6 @@ def _compile_version(spec: Object, version: Object) -> CompiledVersion:
         custom=True,
         schema=schema,
         subresource_kinds=(_SCALE,) if scale else (),
-        selectable=tuple(field["jsonPath"].removeprefix(".") for field in version.get("selectableFields") or ()),
         replica_paths=(scale["specReplicasPath"], scale["statusReplicasPath"]) if scale else (),
     )
     warning = ""

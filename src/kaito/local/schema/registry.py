@@ -45,8 +45,6 @@ class Type:
     verbs: tuple[str, ...] = ALL_VERBS
     columns: tuple[Column, ...] = ()
     custom: bool = False
-    # The fields of a custom kind, besides its name and namespace, that a list may be selected by.
-    selectable: tuple[str, ...] = ()
     # The compiled schema of a custom kind; a builtin's is found by `fields.schema_for`.
     schema: Schema | None = field(default=None, compare=False, repr=False)
     # What PATCH/GET of a subresource speaks, when it is not the kind itself: {"scale": ("autoscaling", "v1", "Scale")}.
