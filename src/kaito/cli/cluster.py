@@ -12,6 +12,8 @@ from kaito.cli.errors import NOT_FOUND, CliError
 StateDir = Annotated[Path | None, typer.Option("--state-dir", help="Default: ~/.local/state/kaito.")]
 START_SECONDS = 60.0
 STOP_SECONDS = 40.0
+NEEDED_MIB = 32
+"""Free space without which no cluster starts: for its keys, its store and the store's journal."""
 
 
 def state_dir(given: Path | None) -> Path:
@@ -44,6 +46,7 @@ def up(
             f"a cluster runs in {folder} already (process {pid}). Use it, stop it with "
             f"`kaito down --state-dir {folder}`, or choose another --state-dir."
         )
+    check_room(folder)
     fresh = not folder.exists()
     process, ready = _start(folder, port, detach=detach)
     text = _first_line(ready, process.pid)
@@ -65,6 +68,19 @@ def up(
         code = process.wait()
     if code not in (0, -2):
         raise CliError(f"the cluster ended by itself with exit code {code}")
+
+
+def check_room(folder: Path) -> None:
+    """Raises CliError, before anything is made, when the disk under ``folder`` is full or nearly so."""
+    import shutil
+
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(nearest).free >> 20
+    if free < NEEDED_MIB:
+        raise CliError(
+            f"the state folder {folder} has {free} MiB free and a cluster needs {NEEDED_MIB} MiB: "
+            "free some space, or choose another with --state-dir"
+        )
 
 
 def _start(folder: Path, port: int | None, *, detach: bool):  # type: ignore[no-untyped-def]

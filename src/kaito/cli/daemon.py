@@ -102,10 +102,12 @@ async def serve(state_dir: Path, port: int | None, announce: Callable[[str], Non
         (state_dir / PID_FILE).write_text(f"{os.getpid()}\n")
         await _run(server, state_dir, kubeconfig, announce)
     finally:
-        await asyncio.to_thread(stop_all, node_dir(state_dir), grace=STOP_GRACE)
-        shutil.rmtree(scratch(state_dir), ignore_errors=True)
-        await server.stop()
-        (state_dir / PID_FILE).unlink(missing_ok=True)
+        try:
+            await asyncio.to_thread(stop_all, node_dir(state_dir), grace=STOP_GRACE)
+            shutil.rmtree(scratch(state_dir), ignore_errors=True)
+        finally:
+            await server.stop()
+            (state_dir / PID_FILE).unlink(missing_ok=True)
 
 
 async def _run(server: ApiServer, state_dir: Path, kubeconfig: Path, announce: Callable[[str], None]) -> None:

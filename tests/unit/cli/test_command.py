@@ -1,5 +1,7 @@
 """The command as a person runs it: exit codes and sentences."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,10 @@ def test_crds_prints_what_kubectl_applies(tmp_path: Path) -> None:
     assert done.returncode == errors.OK
     names = [crd["metadata"]["name"] for crd in yaml.safe_load_all(done.stdout)]
     assert names == ["workspaces.kaito.sh"]
+
+
+def test_help_reads_no_library_that_only_commands_need(tmp_path: Path) -> None:
+    heavy = "rich.console,yaml,aiohttp,httpx,pydantic,lightkube,cryptography,psutil,orjson"
+    code = f"import sys, kaito.cli.main; print([name for name in {heavy.split(',')} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import Any
 
 from kaito.local.apiserver import status, strategy
+from kaito.local.apiserver.again import again
 from kaito.local.apiserver.kinds import CRD, Kind, Kinds
 from kaito.local.apiserver.request import Target
 from kaito.local.apiserver.store import Event, Expired, Key, Store
@@ -121,7 +123,7 @@ class Definitions:
             if _established(crd):
                 self._kinds.put(crd)
             if name not in self._cleaning:
-                task = asyncio.create_task(self._clean(crd))
+                task = asyncio.create_task(again(f"deletion of {name}", partial(self._clean, crd)))
                 self._cleaning[name] = task
                 task.add_done_callback(lambda _: self._cleaning.pop(name, None))
             return

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from kaito.kube import client
 from kaito.local.apiserver import address, certs, proxy_route, status
+from kaito.local.apiserver.again import again
 from kaito.local.apiserver.definitions import Definitions
 from kaito.local.apiserver.handler import Handler
 from kaito.local.apiserver.kinds import Kinds
@@ -68,20 +69,24 @@ class ApiServer:
         except BaseException:
             await self._store.close()
             raise
-        self._tasks = [asyncio.create_task(self._definitions.run()), asyncio.create_task(self._forget_events())]
+        work = {"definitions": self._definitions.run, "old events": self._forget_events}
+        self._tasks = [asyncio.create_task(again(what, job), name=what) for what, job in work.items()]
 
     async def stop(self) -> None:
         """Let go of the port and the store; what was acknowledged is on disk."""
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        if self._runner is not None:
-            await self._runner.cleanup()
-        await self._proxy.close()
-        await self._webhooks.close()
-        await self._store.close()
+        try:
+            for task in self._tasks:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            if self._runner is not None:
+                await self._runner.cleanup()
+            await self._proxy.close()
+            await self._webhooks.close()
+        finally:
+            # Its writer is a thread: a process in which it is not closed never ends.
+            await self._store.close()
 
     @property
     def url(self) -> str:
