@@ -204,7 +204,7 @@ def memory_of(made: Plan, machine: Machine) -> Memory:
 
 def _refused(found: Found, chosen: Chosen, ask: Ask, refusal: Refusal, others: Sequence[Chosen]) -> Estimate:
     best = next((one for one in compare(found, others, ask) if one.verdict is Verdict.FIT), None)
-    changes = ()
+    changes: tuple[Change, ...] = ()
     if best is not None and best.made is not None:
         count = (
             f"{best.made.nodes} such machines hold it" if best.made.nodes > 1 else "the smallest known that holds it"

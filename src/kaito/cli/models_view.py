@@ -39,7 +39,12 @@ def show_list(rows: Sequence[Row]) -> None:
         made = table(*heads, right=("PARAMS", "CONTEXT", "WEIGHTS"))
         for row in rows:
             kind = "chat" if row["chat"] else "base"
-            cells = [Text(row["name"], style="bold"), count(row), tokens(row["context_length"]), _weights(row)]
+            cells: list[str | Text] = [
+                Text(row["name"], style="bold"),
+                count(row),
+                tokens(row["context_length"]),
+                _weights(row),
+            ]
             cells.append(kind if wide or not row["gated"] else f"{kind}*")
             if wide:
                 access = Text("gated", style="yellow") if row["gated"] else Text("open", style="green")

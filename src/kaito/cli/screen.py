@@ -18,10 +18,17 @@ UNITS: Final = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, 
 
 
 def console(*, stderr: bool = False) -> Console:
-    """As wide as the terminal; 100 columns, or $COLUMNS, when piped. Colours only in a terminal without NO_COLOR."""
+    """As wide as the terminal; 100 columns, or $COLUMNS, when piped. Plain text when piped, or when NO_COLOR is set."""
     stream = sys.stderr if stderr else sys.stdout
     piped = not stream.isatty() and not os.environ.get("COLUMNS")
-    return Console(stderr=stderr, highlight=False, emoji=False, markup=False, width=PIPED_WIDTH if piped else None)
+    return Console(
+        stderr=stderr,
+        highlight=False,
+        emoji=False,
+        markup=False,
+        width=PIPED_WIDTH if piped else None,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+    )
 
 
 @contextmanager

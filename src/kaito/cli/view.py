@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kaito.cli import screen
 from kaito.cli.screen import page, table
 
 Object = dict[str, Any]
@@ -59,7 +60,7 @@ def model_of(workspace: Object) -> str:
 
 def print_workspaces(workspaces: list[Object]) -> None:
     """One line per Workspace, with the reason it waits in the last column."""
-    console = Console()
+    console = screen.console()
     if not workspaces:
         console.print("No Workspace here. Create one: kaito run MODEL")
         return
@@ -84,7 +85,7 @@ def print_workspaces(workspaces: list[Object]) -> None:
 
 def print_status(workspace: Object) -> None:
     """The whole state of one Workspace: each condition, for how long, and what it says; then what to do next."""
-    console = Console()
+    console = screen.console()
     state, ready = workspace.get("status", {}).get("state", "Pending"), is_ready(workspace)
     name = workspace["metadata"]["name"]
     console.print(Text.assemble((name, "bold"), "  ", (state, GOOD if ready else WAITING)))
@@ -154,7 +155,7 @@ async def follow(session: Any, name: str, *, timeout: float | None) -> Object:
 
     started, said = time.monotonic(), ""
     tty = sys.stderr.isatty()
-    console = Console(stderr=True)
+    console = screen.console(stderr=True)
     with console.status("") as spinner:
         while True:
             workspace = await session.client.get(WORKSPACES, name, session.namespace)
