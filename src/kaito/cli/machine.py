@@ -103,23 +103,9 @@ def of_nodes(selector: str, nodes: Sequence[Mapping[str, Any]]) -> Chosen:
     ready = [node for node in nodes if is_ready(node)]
     if not ready:
         raise CliError(f"--node-selector: no ready node has the labels {selector}; see `kubectl get nodes`", NOT_FOUND)
-    if not any(_capacity(node, "nvidia.com/gpu") for node in ready):
-        weakest = min(ready, key=lambda node: _capacity(node, "memory"))
-        name = weakest["metadata"]["name"]
-        return Chosen(
-            Machine(
-                f"node {name}", 0, 0, cpu_cores=_capacity(weakest, "cpu"), memory=int(_capacity(weakest, "memory"))
-            ),
-            warnings=(f"node {name} has no GPU: planned for its processors and memory",),
-        )
     try:
-        return Chosen(machine_of({}, ready))
+        found = machine_of({}, ready)
     except MachineError as exc:
         raise CliError(f"--node-selector: {exc}", NOT_FOUND) from exc
-
-
-def _capacity(node: Mapping[str, Any], name: str) -> float:
-    from kaito.local.schema import quantity
-
-    have = (node.get("status") or {}).get("allocatable") or (node.get("status") or {}).get("capacity") or {}
-    return float(quantity.parse(have.get(name, "0")) or 0)
+    warning = f"{found.name} has no GPU: planned for its processors and memory"
+    return Chosen(found, warnings=() if found.gpus else (warning,))

@@ -12,7 +12,7 @@ from typing import Any, Self
 from kaito.api.crds import workspace_crd
 from kaito.api.errors import SpecError, SpecErrors
 from kaito.capacity.host import this_host
-from kaito.capacity.machines import Machine
+from kaito.capacity.machines import Machine, instance_types
 from kaito.cli.errors import NOT_FOUND, NOT_READY, REFUSED, CliError
 from kaito.cli.machine import by_type
 from kaito.controllers import admission, revision
@@ -80,7 +80,8 @@ def target(ws: Object, *, instance_type: str | None, image: str | None) -> Targe
     asked = instance_type or (ws.get("resource") or {}).get("instanceType")
     if asked:
         kind = by_type(asked).machine.name
-        return Target(WorkloadSettings(image=image or LOCAL_IMAGE), host=None, instance_type=kind)
+        settings = WorkloadSettings(image=image or LOCAL_IMAGE, azure=kind in instance_types("azure"))
+        return Target(settings, host=None, instance_type=kind)
     return Target(WorkloadSettings(image=image or LOCAL_IMAGE, kv_events=False, single_node=True))
 
 

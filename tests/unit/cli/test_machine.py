@@ -70,7 +70,7 @@ def test_nodes_are_planned_for_as_the_operator_does() -> None:
 def test_nodes_without_gpus_count_by_their_processors() -> None:
     found = machine.of_nodes("a=b", [node("cpu", capacity={"cpu": "7500m", "memory": "16Gi"})])
     assert (found.machine.cpu_cores, found.machine.memory, found.machine.gpus) == (7.5, 16 * GIB, 0)
-    assert "node cpu has no GPU" in found.warnings[0]
+    assert found.warnings == ("node cpu has no GPU: planned for its processors and memory",)
 
 
 def test_a_selector_that_is_none_is_refused() -> None:

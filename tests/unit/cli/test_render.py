@@ -129,6 +129,12 @@ def gpus(objects: list[Object]) -> str:
     return found
 
 
+def test_a_machine_type_of_azure_is_rendered_as_azures_operator_does() -> None:
+    ws = workspace(resource=A100)
+    assert rendering.target(ws, instance_type=None, image=None).settings.azure
+    assert not rendering.target(ws, instance_type="g6.xlarge", image=None).settings.azure
+
+
 async def test_a_live_workspace_keeps_its_owner_and_revision() -> None:
     ws = workspace()
     ws["metadata"] |= {"uid": "u-1", "annotations": {"workspace.kaito.io/revision": "7"}}
