@@ -94,6 +94,14 @@ def _widget() -> crd.CompiledVersion:
     ]
 
 
+def test_a_job_without_labels_takes_those_of_its_pods() -> None:
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"restartPolicy": "Never", "containers": []}}
+    job = {"metadata": {"name": "j", "namespace": "n"}, "spec": {"template": template}}
+    labels = validation.prepare_create(BY_GVK["batch", "v1", "Job"], job).obj["metadata"]["labels"]
+    assert labels["a"] == "b"
+    assert labels["batch.kubernetes.io/job-name"] == "j"
+
+
 def test_text_for_a_number_is_told_before_a_merge() -> None:
     problems = typed.problems(_widget().type, {"spec": {"replicas": "three"}})
     assert problems == [".spec.replicas: expected numeric (int or float), got string"]

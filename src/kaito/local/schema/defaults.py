@@ -131,6 +131,13 @@ def _daemon_set(obj: Object) -> None:
     pod_template(spec)
 
 
+def job_labels(obj: Object) -> None:
+    """A job without labels takes those of its pods."""
+    labels = ((obj["spec"].get("template") or {}).get("metadata") or {}).get("labels")
+    if labels and not obj["metadata"].get("labels"):
+        obj["metadata"]["labels"] = dict(labels)
+
+
 def _job_spec(spec: Object) -> None:
     if "completions" not in spec and "parallelism" not in spec:
         spec["completions"] = 1

@@ -93,6 +93,7 @@ def prepare_create(type: Type, obj: Object) -> Prepared:
     metadata.setdefault("uid", str(uuid.uuid4()))
     if type.group_resource == "jobs.batch" and metadata.get("name") and not prepared.decode_errors:
         defaults.job_selector(prepared.obj)
+        defaults.job_labels(prepared.obj)
     return prepared
 
 
