@@ -74,3 +74,11 @@ def test_a_version_that_has_no_such_kind_is_told(api: Api, ns: str) -> None:
 def test_an_empty_deployment_lacks_three_things(api: Api, ns: str) -> None:
     refused = api.refused("POST", deployments(ns), {"metadata": {"name": "d"}, "spec": {}}, code=422)
     assert len(refused["details"]["causes"]) == 3
+
+
+def test_a_binding_for_another_pod_of_the_name_is_a_conflict(api: Api, pod_ns: str) -> None:
+    gated = {"containers": [{"name": "c", "image": "x"}], "schedulingGates": [{"name": "example.com/wait"}]}
+    api.create(f"/api/v1/namespaces/{pod_ns}/pods", {"metadata": {"name": "p"}, "spec": gated})
+    body = {"metadata": {"name": "p", "uid": "another"}, "target": {"kind": "Node", "name": "n"}}
+    refused = api.refused("POST", f"/api/v1/namespaces/{pod_ns}/pods/p/binding", body, code=409)
+    assert refused["reason"] == "Conflict"

@@ -10,7 +10,8 @@ from kaito.local.apiserver.again import again
 from kaito.local.apiserver.kinds import CRD, Kind, Kinds
 from kaito.local.apiserver.request import Target
 from kaito.local.apiserver.store import Event, Expired, Key, Store
-from kaito.local.apiserver.writes import Options, Writer
+from kaito.local.apiserver.write_options import Options
+from kaito.local.apiserver.writes import Writer
 from kaito.local.schema.registry import BUILTIN
 
 Object = dict[str, Any]

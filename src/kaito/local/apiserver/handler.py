@@ -1,14 +1,14 @@
 """From a request to an answer: who asks, what for, and which room does it. Knows no HTTP library."""
 
 import logging
-import platform
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from kaito.local.apiserver import status
+from kaito.local.apiserver import documents, status
 from kaito.local.apiserver.bodies import patch_object
+from kaito.local.apiserver.documents import Documents
 from kaito.local.apiserver.kinds import Kind, Kinds
 from kaito.local.apiserver.reads import Reader, Selection
 from kaito.local.apiserver.request import (
@@ -27,21 +27,13 @@ from kaito.local.apiserver.request import (
 from kaito.local.apiserver.store import Key, Store, StoreError
 from kaito.local.apiserver.strategy import CREATED_BY_PUT, RETURNED
 from kaito.local.apiserver.subresources import Subresources
-from kaito.local.apiserver.write_options import read_delete, read_object, read_options, read_patch
-from kaito.local.apiserver.writes import Options, Writer
-from kaito.local.schema import discovery, openapi, openapi_wire
+from kaito.local.apiserver.write_options import Options, read_delete, read_object, read_options, read_patch
+from kaito.local.apiserver.writes import Writer
 
 log = logging.getLogger(__name__)
 Object = dict[str, Any]
-VERSION = {
-    "major": "1", "minor": "36", "gitVersion": "v1.36.0+kaito", "gitCommit": "", "gitTreeState": "clean",
-    "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "cpython",
-    "platform": f"linux/{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }",
-    "emulationMajor": "1", "emulationMinor": "36", "minCompatibilityMajor": "1", "minCompatibilityMinor": "35",
-}  # fmt: skip
 _HEALTH = ("/healthz", "/livez", "/readyz")
 _OPEN = (*_HEALTH, "/version")
-_AGGREGATED = ("APIGroupDiscoveryList",)
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -54,8 +46,7 @@ class Handler:
         self._writer = writer
         self._subresources = subresources
         self._reader = Reader(store)
-        self._address = address
-        self._documents: dict[str, tuple[int, bytes]] = {}
+        self._documents = Documents(kinds, address)
         self.is_admin = lambda token: False
 
     async def handle(self, request: Request, *, authenticated: bool | None = True) -> Response:
@@ -84,14 +75,14 @@ class Handler:
 
     async def _route(self, request: Request, path: str) -> Response:
         if path.startswith(_HEALTH):
-            return self._health(request, path)
+            return documents.health(request, path)
         target = parse_target(path)
         if target is None:
-            return self._document(request, path)
+            return self._documents.answer(request, path)
         kind = self._kinds.find(target.group, target.version, target.plural)
         if kind is None:
             if not self._kinds.has_group_version(target.group, target.version):
-                return _plain_404()
+                return documents.plain_404()
             raise status.path_not_found()
         if kind.type.namespaced and not target.namespace and target.name:
             raise status.path_not_found()
@@ -102,97 +93,6 @@ class Handler:
         if target.name:
             return await self._item(kind, target, request)
         return await self._collection(kind, target, request)
-
-    # ------------------------------------------------------------------------------------------------------ documents
-
-    def _health(self, request: Request, path: str) -> Response:
-        if path.strip("/").count("/") and not path.endswith(("/ping", "/etcd", "/poststarthook", "/log")):
-            return _plain_404()
-        if "verbose" in request.options:
-            return Response(200, f"[+]ping ok\n[+]store ok\n{path.strip('/')} check passed\n".encode(), "text/plain")
-        return Response(200, b"ok", "text/plain; charset=utf-8")
-
-    def _document(self, request: Request, path: str) -> Response:
-        """Discovery, OpenAPI, the version."""
-        parts = path.strip("/").split("/")
-        if request.method not in ("GET", "HEAD"):
-            if parts[0] in ("api", "apis", "version", "openapi"):
-                raise status.method_not_allowed()
-            return _plain_404()
-        types = self._kinds.types
-        if path in ("", "/"):
-            return _json({"paths": self._paths()})
-        if path == "/version":
-            return _json(VERSION)
-        if parts[0] == "openapi":
-            return self._openapi(request, parts)
-        wanted = negotiate(request.headers.get("accept", ""), forms=_AGGREGATED)
-        document: Object | None = None
-        if parts == ["api"]:
-            document = discovery.api_versions(self._address)
-            if wanted.kind:
-                document = discovery.aggregated(types, core=True)
-        elif parts == ["apis"]:
-            document = discovery.aggregated(types, core=False) if wanted.kind else discovery.group_list(types)
-        elif parts == ["api", "v1"]:
-            document = discovery.resource_list(types, "", "v1")
-        elif parts[0] == "apis" and len(parts) == 2:
-            groups = discovery.group_list(types)["groups"]
-            found = [group for group in groups if group["name"] == parts[1]]
-            document = {"kind": "APIGroup", "apiVersion": "v1"} | found[0] if found else None
-        elif parts[0] == "apis" and len(parts) == 3 and self._kinds.has_group_version(parts[1], parts[2]):
-            document = discovery.resource_list(types, parts[1], parts[2])
-        if document is None and parts[0] == "apis" and len(parts) == 3 and self._kinds.has_group(parts[1]):
-            raise status.path_not_found()
-        if document is None:
-            return _plain_404()
-        content_type = wanted.content_type
-        if wanted.kind and parts in (["api"], ["apis"]):
-            content_type += ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-        response = Response(200, encode(document, wanted), content_type)
-        if wanted.kind:
-            _tag(response, request)
-        response.headers["Vary"] = "Accept"
-        return response
-
-    def _paths(self) -> list[str]:
-        groups = {f"/apis/{type.group}" for type in self._kinds.types if type.group}
-        versions = {type.path for type in self._kinds.types}
-        others = {"/api", "/apis", "/healthz", "/livez", "/readyz", "/version", "/openapi/v2", "/openapi/v3"}
-        return sorted(groups | versions | others)
-
-    def _openapi(self, request: Request, parts: list[str]) -> Response:
-        accept = request.headers.get("accept", "")
-        name, binary = "/".join(parts[1:]), False
-        if "protobuf" in accept and "json" not in accept and "*/*" not in accept:
-            binary = name == "v2" and any(media in accept for media in openapi_wire.ASKED_AS)
-            if not binary:
-                raise status.not_acceptable(["application/json"])
-        key = f"{name} in protobuf" if binary else name
-        cached = self._documents.get(key)
-        if cached is None or cached[0] != self._kinds.version:
-            document = self._openapi_document(parts[1:])
-            if document is None:
-                return Response(404, b"", "") if parts[1:2] == ["v3"] else _plain_404()
-            encoded = openapi_wire.encode(document) if binary else orjson.dumps(document)
-            cached = self._documents[key] = (self._kinds.version, encoded)
-        media = openapi_wire.MEDIA_TYPE if binary else "text/plain; charset=utf-8" if name == "v3" else JSON
-        response = Response(200, cached[1], media)
-        _tag(response, request)
-        response.headers["Vary"] = "Accept"
-        return response
-
-    def _openapi_document(self, parts: list[str]) -> Object | None:
-        types = self._kinds.types
-        if parts == ["v2"]:
-            return openapi.v2(types)
-        if parts == ["v3"]:
-            return openapi.v3_index(types)
-        if parts[:1] == ["v3"]:
-            path = "/" + "/".join(parts[1:])
-            chosen = [type for type in types if type.path == path]
-            return openapi.v3(chosen) if chosen else None
-        return None
 
     # ------------------------------------------------------------------------------------------------------- objects
 
@@ -381,26 +281,6 @@ def _unsupported(kind: Kind, verb: str) -> status.StatusError:
 def _deprecation(kind: Kind) -> list[str]:
     found = kind.compiled.deprecation_warning if kind.compiled is not None else ""
     return [found] if found else []
-
-
-def _json(document: Any) -> Response:
-    return Response(200, orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
-
-
-def _plain_404() -> Response:
-    return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
-
-
-def _tag(response: Response, request: Request) -> None:
-    """An ETag, and 304 for a client that has just this already."""
-    import hashlib
-
-    assert isinstance(response.body, bytes)
-    tag = f'"{hashlib.sha256(response.body).hexdigest().upper()[:64]}"'
-    response.headers["ETag"] = tag
-    response.headers["Cache-Control"] = "public"
-    if request.headers.get("if-none-match") == tag:
-        response.status, response.body, response.content_type = 304, b"", ""
 
 
 def _anonymous(request: Request) -> status.StatusError:

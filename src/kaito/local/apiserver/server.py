@@ -24,7 +24,8 @@ from kaito.local.apiserver.request import BODY_LIMIT, Request, Response, Target,
 from kaito.local.apiserver.store import Key, Store
 from kaito.local.apiserver.subresources import Logs, Subresources
 from kaito.local.apiserver.webhooks import Webhooks
-from kaito.local.apiserver.writes import Options, Writer
+from kaito.local.apiserver.write_options import Options
+from kaito.local.apiserver.writes import Writer
 from kaito.local.kubelet import LogError
 
 log = logging.getLogger(__name__)

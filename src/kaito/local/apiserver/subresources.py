@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from kaito.local.apiserver import status, strategy
+from kaito.local.apiserver import checks, status, strategy
 from kaito.local.apiserver.bodies import refuse
 from kaito.local.apiserver.kinds import Kind
 from kaito.local.apiserver.request import Request, Response, Target
 from kaito.local.apiserver.store import Store
 from kaito.local.apiserver.webhooks import USER, selector_matches
-from kaito.local.apiserver.writes import Options, Writer
+from kaito.local.apiserver.write_options import Options
+from kaito.local.apiserver.writes import Writer
 from kaito.local.schema.errors import FieldError, invalid_status
 
 Object = dict[str, Any]
@@ -135,7 +136,7 @@ class Subresources:
         def change(old: Object) -> Object:
             uid = (body.get("metadata") or {}).get("uid")
             if uid and uid != old["metadata"]["uid"]:
-                raise self._writer.uid_mismatch(kind, target.name, uid, old["metadata"]["uid"])
+                raise checks.uid_mismatch(kind, target.name, uid, old["metadata"]["uid"])
             current = old["spec"].get("nodeName")
             if current:
                 text = f'pod {target.name} is already assigned to node "{current}"'

@@ -1,5 +1,6 @@
 """What a write's query and body ask for: how it is done, and with what. Everything wrong is told before it starts."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -19,11 +20,24 @@ from kaito.local.apiserver.request import (
     repeated_keys,
     summary,
 )
-from kaito.local.apiserver.writes import Options
 from kaito.local.schema.decode import decode
 from kaito.local.schema.fields import builtin
 
 Object = dict[str, Any]
+
+
+@dataclass
+class Options:
+    """How a write is to be done. ``warnings`` collects what the client should be told."""
+
+    manager: str = "unknown"
+    dry_run: bool = False
+    validation: str = "Warn"
+    force: bool = False
+    duplicates: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    raw: bytes = b""
+    warnings: list[str] = field(default_factory=list)
 
 
 def read_object(kind: Kind, request: Request, options: Options) -> Any:

@@ -2,14 +2,12 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from kaito.local.apiserver import status, strategy
+from kaito.local.apiserver import checks, status, strategy
 from kaito.local.apiserver.allocation import Allocator
 from kaito.local.apiserver.bodies import (
     applied_body,
-    bad_result,
     check_identity,
     check_typed,
     is_applied,
@@ -23,10 +21,11 @@ from kaito.local.apiserver.kinds import Kind
 from kaito.local.apiserver.request import Target
 from kaito.local.apiserver.store import Event, Key, Store
 from kaito.local.apiserver.webhooks import Attributes, Webhooks
+from kaito.local.apiserver.write_options import Options
 from kaito.local.schema import ssa
-from kaito.local.schema.errors import FieldError, invalid, invalid_status
+from kaito.local.schema.errors import invalid
 from kaito.local.schema.validate_meta import finalizer_warnings
-from kaito.local.schema.validation import Prepared, decode_message, prepare_create, prepare_update, validate
+from kaito.local.schema.validation import prepare_create, prepare_update
 
 Object = dict[str, Any]
 ATTEMPTS = 100
@@ -35,20 +34,6 @@ METADATA_LIMIT = 256 * 1024
 
 class _Stale(Exception):
     """The object changed between reading it and writing it."""
-
-
-@dataclass
-class Options:
-    """How a write is to be done. ``warnings`` collects what the client should be told."""
-
-    manager: str = "unknown"
-    dry_run: bool = False
-    validation: str = "Warn"
-    force: bool = False
-    duplicates: list[str] = field(default_factory=list)
-    repeated: list[str] = field(default_factory=list)
-    raw: bytes = b""
-    warnings: list[str] = field(default_factory=list)
 
 
 class Writer:
@@ -91,7 +76,7 @@ class Writer:
         name = obj["metadata"].get("name") or ""
         self._check_place(kind, target.namespace, name)
         prepared = prepare_create(kind.type, obj)
-        self._check_decoding(kind, prepared, options)
+        checks.check_decoding(kind, prepared, options)
         new = prepared.obj
         attributes = self._attributes(kind, target, "CREATE", new, None, options, name=name)
         if self._webhooks.active("MutatingWebhookConfiguration"):
@@ -102,7 +87,7 @@ class Writer:
         options.warnings.extend(finalizer_warnings(kind.type, new, None))
         taken = self._allocator.allocate(kind, new, None)
         try:
-            self._check_valid(kind, new, None)
+            checks.check_valid(kind, new, None)
             await self._validate(attributes, options)
             stored = kind.stored(new)
             if options.dry_run:
@@ -112,7 +97,7 @@ class Writer:
 
             def change(current: Object | None) -> Object | None:
                 if current is not None:
-                    raise self._exists(kind, name, current)
+                    raise checks.exists(kind, name, current)
                 self._check_place(kind, target.namespace, name)
                 return stored
 
@@ -136,7 +121,7 @@ class Writer:
         match_namespace(kind, meta, target.namespace)
 
         def replaced(old: Object) -> Object:
-            self._check_versions(kind, target, meta, old, required=True)
+            checks.check_versions(kind, target, meta, old, required=True)
             return copy.deepcopy(obj)
 
         return await self.change(kind, target, replaced, options)
@@ -155,7 +140,7 @@ class Writer:
             if meta.get("uid") not in (None, old["metadata"]["uid"]):
                 # A real server looks at it twice, and says it twice.
                 refuse(kind, target.name, [invalid("metadata.uid", meta["uid"], "field is immutable")] * 2)
-            self._check_versions(kind, target, meta, old, required=False)
+            checks.check_versions(kind, target, meta, old, required=False)
             return new
 
         return await self.change(kind, target, patched, options, patched=True), False
@@ -178,8 +163,8 @@ class Writer:
         def applied(old: Object) -> Object:
             meta = body.get("metadata") or {}
             if meta.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
-                raise self.uid_mismatch(kind, target.name, meta["uid"], old["metadata"]["uid"])
-            self._check_versions(kind, target, meta, old, required=False)
+                raise checks.uid_mismatch(kind, target.name, meta["uid"], old["metadata"]["uid"])
+            checks.check_versions(kind, target, meta, old, required=False)
             check_typed(kind, body)
             new, conflicts = ssa.apply(
                 kind.type, old, body, options.manager, options.force, subresource=target.subresource
@@ -198,7 +183,7 @@ class Writer:
         strategy.begin_create(kind, obj)
         self._check_place(kind, target.namespace, target.name)
         prepared = prepare_create(kind.type, obj)
-        self._check_decoding(kind, prepared, options, applied=True)
+        checks.check_decoding(kind, prepared, options, applied=True)
         final = prepared.obj
         attributes = self._attributes(kind, target, "CREATE", final, None, options, name=target.name)
         if self._webhooks.active("MutatingWebhookConfiguration"):
@@ -207,7 +192,7 @@ class Writer:
         final["metadata"]["managedFields"] = managed
         taken = self._allocator.allocate(kind, final, None)
         try:
-            self._check_valid(kind, final, None)
+            checks.check_valid(kind, final, None)
             await self._validate(attributes, options)
             if options.dry_run:
                 return final
@@ -286,7 +271,7 @@ class Writer:
         """The object to store: admitted, defaulted, validated."""
         managed = (asked.get("metadata") or {}).get("managedFields")
         prepared = prepare_update(kind.type, strategy.begin_update(kind, old, asked, target.subresource), old)
-        self._check_decoding(
+        checks.check_decoding(
             kind, prepared, options, applied=unknown_from is not None, patched=asked if patched else None
         )
         new = prepared.obj
@@ -303,7 +288,7 @@ class Writer:
             ssa.update_managed_fields(kind.type, old, new, options.manager, subresource=target.subresource)
         attributes = attributes.with_object(new)
         options.warnings.extend(finalizer_warnings(kind.type, new, old))
-        self._check_valid(kind, new, old, target.subresource)
+        checks.check_valid(kind, new, old, target.subresource)
         await self._validate(attributes, options)
         return new
 
@@ -318,7 +303,7 @@ class Writer:
             current = self._store.get(where)
             if current is None:
                 raise status.not_found(kind.type.group, kind.type.plural, target.name)
-            self._check_preconditions(kind, target.name, how.get("preconditions") or {}, current)
+            checks.check_preconditions(kind, target.name, how.get("preconditions") or {}, current)
             attributes = self._attributes(kind, target, "DELETE", None, kind.out(current), options, name=target.name)
             if self._webhooks.active("MutatingWebhookConfiguration"):
                 await self._mutate(attributes, options)
@@ -348,79 +333,12 @@ class Writer:
         event: Event | None = await self._store.write(where, change)
         return event.obj if event is not None else current
 
-    # ------------------------------------------------------------------------------------------------------- checks
-
     def _check_place(self, kind: Kind, namespace: str, name: str) -> None:
         if kind.type.namespaced:
             strategy.check_namespace(self._store.get(Key("namespaces", "", namespace)), namespace, kind, name)
         if kind.terminating:
             text = "create not allowed while custom resource definition is terminating"
             raise status.forbidden(kind.type.group, kind.type.plural, name, text)
-
-    def _check_decoding(
-        self, kind: Kind, prepared: Prepared, options: Options, *, applied: bool = False, patched: Object | None = None
-    ) -> None:
-        if prepared.decode_errors and patched is not None:
-            raise bad_result(kind, patched, prepared.decode_errors[0])
-        if prepared.decode_errors:
-            raise status.bad_request(decode_message(kind.type, prepared.decode_errors))
-        problems = options.repeated + _in_order(options, prepared, custom=kind.type.custom)
-        if not problems or options.validation == "Ignore":
-            return
-        if options.validation == "Strict":
-            lines = ["yaml: unmarshal errors:\n  " + "\n  ".join(options.repeated)] if options.repeated else []
-            text = "strict decoding error: " + ", ".join([*lines, *problems[len(options.repeated) :]])
-            if patched is not None:
-                raise bad_result(kind, patched, text)
-            if not applied:
-                head = f'{kind.type.kind} in version "{kind.type.version}" cannot be handled as a {kind.type.kind}'
-                text = f"{head}: {text}"
-            raise status.bad_request(text)
-        options.warnings.extend(problem for problem in problems if problem not in options.warnings)
-
-    def _check_valid(self, kind: Kind, new: Object, old: Object | None, subresource: str = "") -> None:
-        errors = validate(kind.type, new, old, subresource=subresource)
-        if errors:
-            refuse(kind, new["metadata"].get("name") or "", errors)
-
-    def _check_versions(self, kind: Kind, target: Target, meta: Object, old: Object, *, required: bool) -> None:
-        """The resourceVersion and uid that the client saw must be the current ones."""
-        name = target.name
-        uid, version = meta.get("uid"), meta.get("resourceVersion")
-        if required and not version and kind.type.custom:
-            error = FieldError("metadata.resourceVersion", "FieldValueInvalid", "must be specified for an update", 0)
-            raise status.StatusError(invalid_status(kind.type.group, kind.type.plural, name, [error]))
-        if uid and uid != old["metadata"]["uid"]:
-            group = f"{kind.type.group}/" if kind.type.custom else ""
-            where = "/".join(filter(None, (kind.type.plural, target.namespace, name)))
-            text = f"StorageError: invalid object, Code: 4, Key: /registry/{group}{where}, ResourceVersion: 0, "
-            text += f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, "
-            text += f"UID in object meta: {old['metadata']['uid']}"
-            raise status.conflict(kind.type.group, kind.type.plural, name, text)
-        if version and version != old["metadata"]["resourceVersion"]:
-            raise status.modified(kind.type.group, kind.type.plural, name)
-
-    def _exists(self, kind: Kind, name: str, current: Object) -> status.StatusError:
-        refused = status.already_exists(kind.type.group, kind.type.plural, name)
-        if "deletionTimestamp" in current["metadata"]:
-            refused.status["message"] = f"object is being deleted: {refused.status['message']}"
-        return refused
-
-    def uid_mismatch(self, kind: Kind, name: str, sent: str, real: str) -> status.StatusError:
-        text = f"Precondition failed: UID in precondition: {sent}, UID in object meta: {real}"
-        return status.conflict(kind.type.group, kind.type.plural, name, text)
-
-    def _check_preconditions(self, kind: Kind, name: str, wanted: Object, current: Object) -> None:
-        meta = current["metadata"]
-        if wanted.get("uid") not in (None, meta["uid"]):
-            text = f"the UID in the precondition ({wanted['uid']}) does not match the UID in record ({meta['uid']}). "
-            text += "The object might have been deleted and then recreated"
-            raise status.conflict(kind.type.group, kind.type.kind, name, text)
-        version = wanted.get("resourceVersion")
-        if version not in (None, meta["resourceVersion"]):
-            text = f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record "
-            text += f"({meta['resourceVersion']}). The object might have been modified"
-            raise status.conflict(kind.type.group, kind.type.kind, name, text)
 
     # ---------------------------------------------------------------------------------------------------- admission
 
@@ -452,16 +370,3 @@ class Writer:
 
 def _version(obj: Object) -> str:
     return str(obj["metadata"]["resourceVersion"])
-
-
-def _in_order(options: Options, prepared: Prepared, *, custom: bool) -> list[str]:
-    """Doubled and unknown fields in the order in which a decoder meets them; a custom kind has none but the names'."""
-
-    def key(path: str) -> bytes:
-        return f'"{path.rpartition(".")[2]}"'.encode()
-
-    found = [(options.raw.rfind(key(path)), f'duplicate field "{path}"') for path in options.duplicates]
-    found += [(options.raw.find(key(path)), f'unknown field "{path}"') for path in prepared.unknown]
-    if custom:
-        return [text for _, text in sorted(found, key=lambda item: (item[1].startswith("unknown"), item[1]))]
-    return [text for _, text in sorted(found, key=lambda item: item[0])]
