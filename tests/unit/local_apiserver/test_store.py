@@ -200,3 +200,28 @@ async def test_a_caller_that_goes_away_leaves_the_key_in_order(store: Store) -> 
     assert found is not None
     assert found["data"] == {"x": 2}
     assert await collect(store, int(found["metadata"]["resourceVersion"]) - 2, 2) == [("ADDED", "a"), ("MODIFIED", "a")]
+
+
+async def test_a_watch_ends_after_what_happened_when_its_resource_goes(store: Store) -> None:
+    first = await put(store, "a")
+    await put(store, "b")
+    feed = store.watch(PODS, first.version)
+    event = await anext(feed)
+    assert isinstance(event, Event)
+    assert event.key.name == "b"
+    waiting = asyncio.ensure_future(anext(feed, None))
+    await asyncio.sleep(0)
+    store.end_watches(PODS)
+    assert await waiting is None
+
+
+async def test_an_earlier_version_is_listed_as_it_was(store: Store) -> None:
+    first = await put(store, "a", x=1)
+    await put(store, "a", x=2)
+    await put(store, "b")
+    await store.write(key("a"), lambda _: None)
+    assert [obj["data"] for obj in store.list_at(PODS, first.version, "n")] == [{"x": 1}]
+    for number in range(9):
+        await put(store, "c", x=number)
+    with pytest.raises(Expired):
+        store.list_at(PODS, first.version)

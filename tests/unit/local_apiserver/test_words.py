@@ -93,3 +93,14 @@ def test_a_custom_kind_has_no_protobuf() -> None:
     assert caught.value.code == 406
     assert request.answerable("application/vnd.kubernetes.protobuf").protobuf
     assert not request.answerable("application/vnd.kubernetes.protobuf,application/json").protobuf
+
+
+def test_a_content_type_that_is_none_is_refused() -> None:
+    with pytest.raises(status.StatusError) as caught:
+        request.read_body(request.Request("POST", "/", headers={"content-type": ";;;"}, body=b"{}"))
+    assert caught.value.code == 415
+    assert request.read_body(request.Request("POST", "/", body=b"{}")) == {}
+
+
+def test_an_answer_is_in_lines_when_asked() -> None:
+    assert request.encode({"a": 1}, request.Wanted(pretty=True)) == b'{\n  "a": 1\n}\n'

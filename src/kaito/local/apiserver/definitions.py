@@ -102,6 +102,7 @@ class Definitions:
                         assert isinstance(event, Event)
                         if event.kind == "DELETED":
                             self._kinds.drop(event.key.name)
+                            self._store.end_watches(event.key.name)
                             await self._reconsider()
                         else:
                             await self._seen(event.obj)

@@ -98,7 +98,7 @@ class Handler:
 
     async def _collection(self, kind: Kind, target: Target, request: Request) -> Response:
         method = request.method
-        wanted = negotiate(request.headers.get("accept", ""), custom=kind.type.custom)
+        wanted = _wanted(request, kind)
         if method in ("GET", "HEAD"):
             if request.flag("watch"):
                 return self._watch(kind, target, request, wanted)
@@ -122,7 +122,7 @@ class Handler:
 
     async def _item(self, kind: Kind, target: Target, request: Request) -> Response:
         method = request.method
-        wanted = negotiate(request.headers.get("accept", ""), custom=kind.type.custom)
+        wanted = _wanted(request, kind)
         if method == "HEAD" and not kind.type.custom:
             raise status.method_not_allowed()
         if method in ("GET", "HEAD"):
@@ -271,6 +271,11 @@ class Handler:
             raise status.bad_request("the body must be an object")
         answer = self._subresources.review(kind, body, self.is_admin)
         return Response(201, encode(answer, wanted), wanted.content_type)
+
+
+def _wanted(request: Request, kind: Kind) -> Wanted:
+    wanted = negotiate(request.headers.get("accept", ""), custom=kind.type.custom)
+    return replace(wanted, pretty=True) if request.flag("pretty") else wanted
 
 
 def _unsupported(kind: Kind, verb: str) -> status.StatusError:

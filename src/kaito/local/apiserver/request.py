@@ -103,6 +103,7 @@ class Wanted:
     protobuf: bool = False
     # Objects of custom kinds are shown with their keys in order, as no struct gives them another.
     ordered: bool = False
+    pretty: bool = False
 
     @property
     def content_type(self) -> str:
@@ -170,7 +171,8 @@ def read_body(request: Request, *, limit: int = BODY_LIMIT, merged: bool = False
     """
     if len(request.body) > limit:
         raise status.StatusError.of(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}", {})
-    media = media_type(request) or JSON
+    given = request.headers.get("content-type", "")
+    media = media_type(request) or (given or JSON)
     if media == PROTOBUF and not custom:
         return _unwrapped(request.body)
     if media not in (JSON, YAML, "text/yaml", "*/*"):
@@ -331,4 +333,5 @@ def encode(value: Any, wanted: Wanted) -> bytes:
     if wanted.yaml:
         return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).encode()
     order = orjson.OPT_SORT_KEYS if wanted.ordered else 0
-    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE | order)
+    lines = orjson.OPT_INDENT_2 if wanted.pretty else 0
+    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE | order | lines)

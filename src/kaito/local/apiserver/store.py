@@ -84,6 +84,7 @@ class Store:
         self._next = 0
         self._locks: dict[Key, tuple[asyncio.Lock, int]] = {}
         self._wakes: dict[str, asyncio.Event] = {}
+        self._ends: dict[str, int] = {}
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
 
@@ -193,12 +194,19 @@ class Store:
         if since < max(self._opened_at, self._forgotten.get(resource, 0)):
             raise Expired(f"version {since} is too old")
 
+    def end_watches(self, resource: str) -> None:
+        """The resource is no longer served: its watchers get what happened so far, and no more."""
+        self._ends[resource] = self._ends.get(resource, 0) + 1
+        if (wake := self._wakes.pop(resource, None)) is not None:
+            wake.set()
+
     async def watch(self, resource: str, since: int, *, idle: float | None = None) -> AsyncIterator[Event | int]:
-        """Every event of ``resource`` after version ``since``, for ever. Raises Expired.
+        """Every event of ``resource`` after version ``since``, until ``end_watches``. Raises Expired.
 
         Every ``idle`` seconds the version up to which nothing was missed is yielded too.
         """
         mark = None if idle is None else self._loop.time() + idle
+        ends = self._ends.get(resource, 0)
         while True:
             self.check_known(resource, since)
             wake = self._wakes.setdefault(resource, asyncio.Event())
@@ -217,6 +225,8 @@ class Store:
                 mark = self._loop.time() + idle
                 yield since
                 continue
+            if self._ends.get(resource, 0) != ends:
+                return
             # Nothing of this resource since: all versions up to now are seen. No await since the events were read.
             since = max(since, self.version)
             try:
