@@ -4,7 +4,7 @@ import ipaddress
 import json
 import socket
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -17,11 +17,12 @@ class AddressError(Exception):
 
 @dataclass(frozen=True)
 class Address:
-    """A cluster's place on this machine."""
+    """A cluster's place on this machine. Whoever holds ``mark`` owns the ranges; close it to let go of them."""
 
     port: int
     pod_cidr: str
     service_cidr: str
+    mark: socket.socket = field(repr=False, compare=False)
 
 
 def free(host: str, port: int) -> bool:
@@ -38,7 +39,7 @@ def free(host: str, port: int) -> bool:
 def choose(state_dir: Path, requested: int | None = None) -> Address:
     """The cluster's address: what ``state_dir`` remembers where that is still free, otherwise a new one.
 
-    Raises AddressError when ``requested`` is taken. The ranges never change once chosen: pods know them.
+    Raises AddressError when the port or the ranges are taken. The ranges never change once chosen: pods know them.
     """
     file = state_dir / "address.json"
     try:
@@ -56,26 +57,45 @@ def choose(state_dir: Path, requested: int | None = None) -> Address:
                 probe.bind((HOST, 0))
                 port = probe.getsockname()[1]
     if "pods" in kept and "services" in kept:
-        pods, services = kept["pods"], kept["services"]
+        pods, services, mark = kept["pods"], kept["services"], claim(kept["pods"])
+        if mark is None:
+            raise AddressError(
+                f"the addresses of this cluster, {pods}, are in use by another one. Stop that one, or choose another "
+                "--state-dir."
+            )
     else:
-        pods, services = _ranges()
-    address = Address(port, pods, services)
+        pods, services, mark = _ranges()
     wanted = {"port": port, "pods": pods, "services": services}
     if wanted != kept:
         try:
             file.write_text(json.dumps(wanted))
         except OSError as exc:
+            mark.close()
             raise AddressError(f"{file} cannot be written: {exc.strerror}. Choose another folder.") from exc
-    return address
+    return Address(port, pods, services, mark)
 
 
-def _ranges() -> tuple[str, str]:
-    """Two neighbouring loopback ranges whose owner's mark, the bound port 1 of x.y.255.254, nobody holds."""
+def claim(pods: str) -> socket.socket | None:
+    """The mark of a range: a name that one process of a machine has for as long as it lives. None when another has it.
+
+    Two clusters that start at the same moment see the same free ranges; only one of them gets this.
+    """
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind(f"\0kaito/{pods}")
+    except OSError:
+        mark.close()
+        return None
+    return mark
+
+
+def _ranges() -> tuple[str, str, socket.socket]:
+    """Two neighbouring loopback ranges in which nobody listens, for pods and services, and the mark of the first."""
     for n in range(_FIRST, _LAST, 2):
-        if free(f"127.{n + 1}.0.1", 443) or free(f"127.{n + 1}.0.1", 0):
-            taken = any(_listening(f"127.{n + 1}.0.1", port) for port in (443, 80))
-            if not taken:
-                return f"127.{n}.0.0/16", f"127.{n + 1}.0.0/16"
+        if not free(f"127.{n + 1}.0.1", 0) or any(_listening(f"127.{n + 1}.0.1", port) for port in (443, 80)):
+            continue
+        if (mark := claim(f"127.{n}.0.0/16")) is not None:
+            return f"127.{n}.0.0/16", f"127.{n + 1}.0.0/16", mark
     raise AddressError("all loopback ranges from 127.20.0.0 to 127.250.0.0 are in use. Stop another cluster first.")
 
 

@@ -49,12 +49,14 @@ class ApiServer:
         self._kinds = Kinds()
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.ServerRunner | None = None
+        self._held = contextlib.ExitStack()
 
     async def start(self) -> None:
         """Open the store, take the port, answer."""
         self._store.open()
         try:
             self.address = address.choose(self._state_dir, self._requested_port)
+            self._held.enter_context(self.address.mark)
             self._identity = certs.ensure(self._state_dir, [*_HOSTS[:2], *_HOSTS[2:], _first_ip(self.address)])
             self._webhooks = Webhooks(self._webhook_configs, self._namespace_labels, self._service_address)
             self._writer = Writer(self._store, self._webhooks, self.address.service_cidr)
@@ -68,7 +70,7 @@ class ApiServer:
             self._proxy = proxy_route.session()
             await self._listen()
         except BaseException:
-            await self._store.close()
+            await self._let_go()
             raise
         work = {"definitions": self._definitions.run, "old events": self._forget_events}
         self._tasks = [asyncio.create_task(again(what, job), name=what) for what, job in work.items()]
@@ -86,8 +88,12 @@ class ApiServer:
             await self._proxy.close()
             await self._webhooks.close()
         finally:
-            # Its writer is a thread: a process in which it is not closed never ends.
-            await self._store.close()
+            # The store's writer is a thread: a process in which it is not closed never ends.
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        await self._store.close()
+        self._held.close()
 
     @property
     def url(self) -> str:
