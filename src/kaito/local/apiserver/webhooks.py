@@ -112,6 +112,29 @@ def review(attributes: Attributes, uid: str) -> Object:
     return {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request}
 
 
+def conditions_hold(hook: Object, request: Object, attributes: Attributes) -> bool:
+    """Whether a webhook's `matchConditions` let the request through: one that is false decides before one that fails.
+
+    Raises StatusError for a condition that fails, unless the webhook is to be ignored then.
+    """
+    if not hook.get("matchConditions"):
+        return True
+    from kaito.local.schema import cel_program  # brings the CEL library along: only for those who use it
+
+    variables = {"object": request["object"], "oldObject": request["oldObject"], "request": request}
+    failures = []
+    for one in hook["matchConditions"]:
+        try:
+            if not cel_program.condition(one["expression"], variables):
+                return False
+        except (cel_program.CompileError, cel_program.EvalError) as exc:
+            failures.append(f'match condition "{one["name"]}": {exc}')
+    if failures and hook.get("failurePolicy") != "Ignore":
+        type = attributes.type
+        raise status.forbidden(type.group, type.plural, attributes.name, ", ".join(failures))
+    return not failures
+
+
 class _CallError(Exception):
     """The webhook could not be asked, or its answer makes no sense."""
 
@@ -194,11 +217,17 @@ class Webhooks:
         return warnings
 
     async def _ask(self, hook: Object, attributes: Attributes, warnings: list[str]) -> Object | None:
-        """The webhook's response, once it allows the request. Raises StatusError when it does not, _CallError."""
+        """The webhook's response once it allows the request, None when its conditions leave the request out.
+
+        Raises StatusError when it refuses, _CallError when it cannot be asked.
+        """
+        uid = str(uuid.uuid4())
+        asked = review(copy.copy(attributes), uid)
+        if not conditions_hold(hook, asked["request"], attributes):
+            return None
         if attributes.dry_run and hook.get("sideEffects") not in ("None", "NoneOnDryRun"):
             raise status.bad_request(f'admission webhook "{hook["name"]}" does not support dry run')
-        uid = str(uuid.uuid4())
-        answer = (await self._call(hook, review(copy.copy(attributes), uid))).get("response")
+        answer = (await self._call(hook, asked)).get("response")
         if not isinstance(answer, dict):
             raise _CallError("webhook response was absent")
         if answer.get("uid") != uid:
@@ -234,6 +263,11 @@ class Webhooks:
                     raise _CallError(f"the server answered {response.status}: {raw[:200].decode(errors='replace')}")
         except TimeoutError:
             raise _CallError(f"{text}: context deadline exceeded") from None
+        except aiohttp.ClientConnectorError as exc:
+            why = (exc.os_error.strerror or str(exc.os_error)).lower()
+            if isinstance(exc.os_error, ConnectionRefusedError):
+                why = "connection refused"
+            raise _CallError(f"{text}: dial tcp {exc.host}:{exc.port}: connect: {why}") from exc
         except aiohttp.ClientError as exc:
             raise _CallError(f"{text}: {exc}") from exc
         answer = orjson.loads(raw)

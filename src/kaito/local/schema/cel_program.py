@@ -151,8 +151,30 @@ def evaluate(text: str, variables: Mapping[str, Any], *, optional_old: bool = Fa
     data = dict(variables)
     if optional_old:
         data[_OLD] = [data.pop("oldSelf")] if "oldSelf" in data else []
+    return _value(_program(text, optional_old), data)
+
+
+@lru_cache(maxsize=1024)
+def _condition(text: str) -> cel.Expression:
+    names = ("object", "oldObject", "request")
+    return _environment(cel_library.POOL, dict.fromkeys(names, cel.Type.DYN)).compile(_library_form(text, False))
+
+
+def condition(text: str, variables: Mapping[str, Any]) -> bool:
+    """Whether a match condition over `object`, `oldObject` and `request` holds. Raises CompileError and EvalError."""
     try:
-        found = _program(text, optional_old).eval(data=data)
+        compiled = _condition(text)
+    except RuntimeError as exc:
+        raise CompileError(f"compilation failed: {_issues(str(exc), False)}") from exc
+    found = _value(compiled, dict(variables))
+    if not isinstance(found, bool):
+        raise EvalError("must evaluate to a bool")
+    return found
+
+
+def _value(expression: cel.Expression, data: dict[str, Any]) -> Any:
+    try:
+        found = expression.eval(data=data)
     except RuntimeError as exc:
         raise EvalError(_failure(str(exc))) from exc
     if found.type() == cel.Type.ERROR:
