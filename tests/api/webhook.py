@@ -41,6 +41,19 @@ class Webhook:
 
 
 @contextmanager
+def serving_conversion(tmp: Path, convert: Callable[[Object, str], Object]) -> Iterator[Webhook]:
+    """Serve conversions: ``convert`` makes an object into one of the wanted apiVersion."""
+
+    def answer(request: Object) -> Object:
+        wanted = request["desiredAPIVersion"]
+        converted = [convert(obj, wanted) for obj in request["objects"]]
+        return {"result": {"status": "Success"}, "convertedObjects": converted}
+
+    with serving(tmp, answer) as hook:
+        yield hook
+
+
+@contextmanager
 def serving(tmp: Path, answer: Answer) -> Iterator[Webhook]:
     """Serve ``answer``: from the `request` of a review to its `response`, without the uid."""
     pem = _certificate(tmp)
