@@ -1,4 +1,4 @@
-"""An HTTPS server on the loopback that answers admission and conversion reviews as a test decides."""
+"""An HTTPS server on the loopback that answers admission reviews as a test decides."""
 
 from __future__ import annotations
 
@@ -38,19 +38,6 @@ class Webhook:
     def names(self) -> list[tuple[str, str]]:
         """The operation and the object's name of each admission request."""
         return [(request["operation"], request["name"]) for request in self.requests]
-
-
-@contextmanager
-def serving_conversion(tmp: Path, convert: Callable[[Object, str], Object]) -> Iterator[Webhook]:
-    """Serve conversions: ``convert`` makes an object into one of the wanted apiVersion."""
-
-    def answer(request: Object) -> Object:
-        wanted = request["desiredAPIVersion"]
-        converted = [convert(obj, wanted) for obj in request["objects"]]
-        return {"result": {"status": "Success"}, "convertedObjects": converted}
-
-    with serving(tmp, answer) as hook:
-        yield hook
 
 
 @contextmanager

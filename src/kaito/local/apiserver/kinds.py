@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from kaito.local.apiserver import status
 from kaito.local.schema import crd as crds
 from kaito.local.schema.crd import CompiledCRD, CompiledVersion
 from kaito.local.schema.registry import BUILTIN, BY_RESOURCE, Type
@@ -49,7 +50,7 @@ class Kind:
         found = self.shown.get(name)
         if found is None:
             version = crd.versions[self.type.version]
-            found, _ = version.prune(crd.convert(obj, self.type.version))
+            found, _ = version.prune(_converted(crd, obj, self.type.version))
             found["metadata"] = meta
             version.default(found)
             found = obj if found == obj else found
@@ -61,10 +62,17 @@ class Kind:
     def stored(self, obj: Object) -> Object:
         """An object of this version as it is stored."""
         if self.crd is not None:
-            return self.crd.convert(obj, self.crd.storage.type.version)
+            return _converted(self.crd, obj, self.crd.storage.type.version)
         if self.type.group == "events.k8s.io":
             return event_in(obj)
         return obj
+
+
+def _converted(crd: CompiledCRD, obj: Object, version: str) -> Object:
+    try:
+        return crd.convert(obj, version)
+    except crds.ConversionError as exc:
+        raise status.internal(str(exc)) from exc
 
 
 _BUILTIN = {where: Kind(kind) for where, kind in BY_RESOURCE.items()}

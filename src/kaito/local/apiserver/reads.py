@@ -222,6 +222,8 @@ class Reader:
         except Expired:
             message = f"too old resource version: {since} ({store.version})"
             yield orjson.dumps({"type": "ERROR", "object": status.expired(message).status}) + b"\n"
+        except status.StatusError as refused:
+            yield orjson.dumps({"type": "ERROR", "object": refused.status}) + b"\n"
         finally:
             await feed.aclose()  # type: ignore[attr-defined]
 

@@ -48,6 +48,10 @@ class CompiledVersion:
         structural.apply_defaults(self.schema, obj)
 
 
+class ConversionError(Exception):
+    """An object cannot be shown, or kept, in another version of its kind."""
+
+
 @dataclass(frozen=True)
 class CompiledCRD:
     """All versions of one CustomResourceDefinition."""
@@ -58,6 +62,7 @@ class CompiledCRD:
     plural: str
     versions: dict[str, CompiledVersion]
     list_kind: str = ""
+    conversion: str = "None"
 
     @property
     def storage(self) -> CompiledVersion:
@@ -69,9 +74,19 @@ class CompiledCRD:
         return [version.type for version in self.versions.values() if version.served]
 
     def convert(self, obj: Object, version: str) -> Object:
-        """The object as another version shows it: with the `None` strategy only `apiVersion` changes."""
+        """The object as another version shows it: with the `None` strategy only `apiVersion` changes.
+
+        Raises ConversionError for the `Webhook` strategy: no webhook is asked, and a guess would lose fields.
+        """
         wanted = self.versions[version].type.api_version
-        return obj if obj.get("apiVersion") == wanted else {**obj, "apiVersion": wanted}
+        if obj.get("apiVersion") == wanted:
+            return obj
+        if self.conversion != "None":
+            raise ConversionError(
+                f"conversion webhook for {self.group}, Kind={self.kind} failed: this server does not call conversion "
+                f"webhooks, and the object is of {obj.get('apiVersion')}: use the version {self.storage.type.version}"
+            )
+        return {**obj, "apiVersion": wanted}
 
 
 def compile(crd: Object) -> CompiledCRD:
@@ -86,6 +101,7 @@ def compile(crd: Object) -> CompiledCRD:
         plural=names["plural"],
         versions=versions,
         list_kind=names.get("listKind") or f"{names['kind']}List",
+        conversion=(spec.get("conversion") or {}).get("strategy") or "None",
     )
 
 
