@@ -112,3 +112,19 @@ def test_adapters_are_served_and_a_killed_engine_ends_the_program(tmp_path: Path
         assert psutil.wait_procs(children, timeout=10)[1] == []
     finally:
         end(server)
+
+
+@pytest.mark.parametrize("frozen", ["EngineCore", "Worker"])
+def test_a_frozen_engine_whose_health_still_answers_ends_the_program(tmp_path: Path, frozen: str) -> None:
+    server = start(tmp_path, "127.81.0.4", f"--model={DEMO}", env={podcontract.ENV_HANG_SECONDS: "5"})
+    try:
+        server.wait_ready()
+        children = psutil.Process(server.process.pid).children(recursive=True)
+        (engine,) = [child for child in children if frozen in " ".join(child.cmdline())]
+        engine.send_signal(signal.SIGSTOP)
+        assert httpx.get(f"{server.url}/health").status_code == 200
+        assert server.ended() == podcontract.EXIT_ENGINE
+        assert server.last_words.read_text().startswith("the engine hangs: it has answered nothing for 5 s.")
+        assert psutil.wait_procs(children, timeout=10)[1] == []
+    finally:
+        end(server)

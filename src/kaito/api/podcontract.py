@@ -32,6 +32,11 @@ TERMINATION_LOG: Final = "/dev/termination-log"
 ENV_TERMINATION_LOG: Final = "KAITO_TERMINATION_LOG"
 """Where the last words go when the default path cannot be written; the process kubelet sets it."""
 
+ENV_HANG_SECONDS: Final = "KAITO_ENGINE_HANG_SECONDS"
+"""For how long the engine may answer nothing before the container ends to be started anew; 0 waits for ever."""
+HANG_SECONDS: Final = 120
+"""Where that is not set. A step of the engine takes far less, a long prompt on a CPU included."""
+
 # Exit codes of kaito.runtime.vllm. Each comes with one sentence in the termination log.
 EXIT_BAD_FLAG: Final = 64
 EXIT_BAD_MODEL: Final = 65

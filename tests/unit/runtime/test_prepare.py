@@ -12,7 +12,7 @@ import kaito
 from kaito.api import podcontract
 from kaito.runtime.vllm import program
 from kaito.runtime.vllm.folder import FolderError
-from kaito.runtime.vllm.options import Config, merge
+from kaito.runtime.vllm.options import Config, OptionError, merge
 from kaito.runtime.vllm.prepare import (
     Refused,
     adapter_flags,
@@ -20,6 +20,7 @@ from kaito.runtime.vllm.prepare import (
     check_model,
     default_flags,
     environment,
+    hang_seconds,
     prepare,
     with_shipped,
     without_events,
@@ -207,3 +208,15 @@ def test_the_pods_own_variables_stay_and_a_local_model_asks_no_hub(tmp_path: Pat
         "THP_MEM_ALLOC_ENABLE": "1",
     }
     assert "HF_HUB_OFFLINE" not in environment({}, local_model=False, cpu=False, logging_file=tmp_path / "l.json")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [(None, 120), ("", 120), ("300", 300), (" 0.5 ", 0.5), ("0", 0)], ids=str)
+def test_how_long_an_engine_may_hang(text: str | None, seconds: float) -> None:
+    env = {} if text is None else {podcontract.ENV_HANG_SECONDS: text}
+    assert hang_seconds(env) == seconds
+
+
+@pytest.mark.parametrize("text", ["-1", "two", "nan", "inf", "1e999"])
+def test_a_limit_for_hanging_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match=r"KAITO_ENGINE_HANG_SECONDS: .*120, or 0"):
+        hang_seconds({podcontract.ENV_HANG_SECONDS: text})

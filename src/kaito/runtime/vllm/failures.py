@@ -14,6 +14,10 @@ MAX_CAUSE: Final = 400
 """Characters of a cause that a sentence quotes."""
 
 
+class EngineHung(Exception):
+    """The engine answered nothing for too long; the whole sentence."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """The exit code of the pod contract, a machine's word for the reason, and the sentence for people."""

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import importlib.metadata
 import json
+import math
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -39,7 +40,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the server starts with. ``sock`` is bound and does not listen yet; ``ready_made`` is for warm.py."""
+    """What the server starts with. ``sock`` is bound and does not listen yet; ``ready_made`` is for warm.py.
+
+    ``hang_seconds``: for how long the engine may answer nothing; 0 means that nobody looks.
+    """
 
     launch: Launch
     sock: socket.socket
@@ -47,6 +51,7 @@ class Prepared:
     port: int
     secrets: tuple[str, ...]
     ready_made: bool = False
+    hang_seconds: float = podcontract.HANG_SECONDS
 
 
 def prepare(words: Sequence[str], env: Mapping[str, str]) -> Prepared:
@@ -54,6 +59,7 @@ def prepare(words: Sequence[str], env: Mapping[str, str]) -> Prepared:
     try:
         launch = read_options(words)
         port = port_of(launch)
+        patience = hang_seconds(env)
     except options.OptionError as exc:
         raise Refused(podcontract.EXIT_BAD_FLAG, f"an option does not fit: {exc}") from exc
     try:
@@ -71,7 +77,7 @@ def prepare(words: Sequence[str], env: Mapping[str, str]) -> Prepared:
         value for flag in launch.flags if flag.name in options.SECRET for value in flag.values if value
     ) + tuple(env[name] for name in ("HF_TOKEN", "VLLM_API_KEY") if env.get(name))
     ready_made = on_cpu() and "VLLM_WORKER_MULTIPROC_METHOD" not in env
-    return Prepared(launch, bind(host, port), host, port, secrets, ready_made)
+    return Prepared(launch, bind(host, port), host, port, secrets, ready_made, patience)
 
 
 def read_options(words: Sequence[str]) -> Launch:
@@ -94,6 +100,21 @@ def port_of(launch: Launch) -> int:
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise options.OptionError(f"--port: {text!r} is no port. Give a number from 1 to 65535.")
     return int(text)
+
+
+def hang_seconds(env: Mapping[str, str]) -> float:
+    """Seconds without an answer after which an engine hangs. Raises OptionError."""
+    text = env.get(podcontract.ENV_HANG_SECONDS, "").strip() or str(podcontract.HANG_SECONDS)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise options.OptionError(
+            f"{podcontract.ENV_HANG_SECONDS}: {text!r} is no number of seconds. Give one such as"
+            f" {podcontract.HANG_SECONDS}, or 0 to let a hanging engine be."
+        )
+    return seconds
 
 
 def with_shipped(launch: Launch, package: Path = PACKAGE) -> Launch:

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from kaito.api import podcontract
 from kaito.runtime.vllm import lastwords, warm
-from kaito.runtime.vllm.failures import Failure, classify, redact
+from kaito.runtime.vllm.failures import EngineHung, Failure, classify, redact
 from kaito.runtime.vllm.options import OWN, OptionError
 from kaito.runtime.vllm.prepare import Prepared, Refused, environment, on_cpu, prepare
 
@@ -79,6 +79,8 @@ def _start(prepared: Prepared, env: MutableMapping[str, str], folder: Path, bega
     except OptionError as exc:
         text = redact(str(exc), prepared.secrets)
         return Failure(podcontract.EXIT_BAD_FLAG, "BadFlag", f"an option does not fit: {text}")
+    except EngineHung as exc:
+        return Failure(podcontract.EXIT_ENGINE, "EngineHung", str(exc))
     # Whatever vLLM raises has to become a reason; what was raised is in the log in full.
     except (Exception, SystemExit) as exc:
         if isinstance(exc, SystemExit) and not exc.code:

@@ -4,11 +4,12 @@ Nothing listens before the model has produced a token, so the first 200 of ``/he
 no code of ours runs.
 """
 
+import asyncio
 import multiprocessing
 import sys
 import time
 from argparse import Namespace
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
@@ -34,6 +35,7 @@ from vllm.v1.engine.async_llm import AsyncLLM
 
 from kaito.runtime.vllm.options import OptionError
 from kaito.runtime.vllm.prepare import Prepared
+from kaito.runtime.vllm.watchdog import hang, kill_engine
 
 
 class EngineDied(Exception):
@@ -86,13 +88,34 @@ async def _serve(args: Namespace, prepared: Prepared, began: float) -> None:
             file=sys.stderr,
             flush=True,
         )
-        stopped = await build_and_serve(engine, f"http://{prepared.host}:{prepared.port}", prepared.sock, args)
+        serving = build_and_serve(engine, f"http://{prepared.host}:{prepared.port}", prepared.sock, args)
+        stopped = await _watched(serving, engine, prepared.hang_seconds)
     try:
         await stopped
     finally:
         prepared.sock.close()
     if watch.died:
         raise EngineDied("the engine stopped while it was serving")
+
+
+async def _watched(serving: Coroutine[Any, Any, Any], engine: Any, seconds: float) -> Any:
+    """What ``serving`` returns. Raises EngineHung, the engine killed, when it has answered nothing for ``seconds``."""
+    served = asyncio.create_task(serving, name="server")
+    if not seconds:
+        return await served
+    looking = asyncio.create_task(hang(engine, seconds), name="watchdog")
+    try:
+        await asyncio.wait({served, looking}, return_when=asyncio.FIRST_COMPLETED)
+        if not served.done():
+            hung = looking.result()
+            print(f"kaito: {hung}", file=sys.stderr, flush=True)
+            kill_engine()
+            # The server ends by itself when its engine is gone; what it says then is not the cause.
+            await asyncio.gather(served, return_exceptions=True)
+            raise hung
+        return await served
+    finally:
+        looking.cancel()
 
 
 @asynccontextmanager
