@@ -17,6 +17,8 @@ Object = dict[str, Any]
 SHOWN = ("NodesReady", "NodeClaimReady", "ResourceReady", "InferenceReady", "JobStarted", "WorkspaceSucceeded")
 GOOD, WAITING = "green", "yellow"
 PENDING = "WorkspaceInferenceStatusPending"
+TROUBLE = " (last reconcile error: "
+"""What the contract appends to each condition's message while the operator fails."""
 
 
 def condition(workspace: Object, kind: str) -> Object | None:
@@ -97,13 +99,20 @@ def print_status(workspace: Object) -> None:
         table.add_column(no_wrap=True)
     table.add_column()
     now = datetime.now(UTC)
+    messages, troubles = [], []
     for kind in SHOWN:
         if (found := condition(workspace, kind)) is not None:
             good = found["status"] == "True"
             mark = Text("✓" if good else "•", style=GOOD if good else WAITING)
-            said = Text(found["message"]) if good else Text.assemble((found["reason"], WAITING), ": ", found["message"])
+            message, _, trouble = found["message"].partition(TROUBLE)
+            messages.append(message)
+            troubles.append(trouble.removesuffix(")"))
+            said = Text(message) if good else Text.assemble((found["reason"], WAITING), ": ", message)
             table.add_row(mark, kind, Text(age(found["lastTransitionTime"], now), style="dim"), said)
     console.print(table)
+    # Each condition carries it; a person needs it once.
+    for trouble in dict.fromkeys(one for one in troubles if one and not any(one in said for said in messages)):
+        console.print(Text.assemble(("error", WAITING), "  ", trouble))
     for line in next_steps(name, ready=ready):
         console.print(Text(line, style="dim"), soft_wrap=True)
 

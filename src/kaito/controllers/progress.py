@@ -22,6 +22,8 @@ def workload(name: str, stateful_set: Object | None, pods: Sequence[Object], *, 
     behind = f" ({len(alive) - len(late)} of {wanted} pods ready)" if wanted > 1 else ""
     if late:
         return _pod(late[0]) + behind
+    if wanted == 0:
+        return f"StatefulSet {name} is scaled to 0, so nothing serves: kubectl scale statefulset {name} --replicas=1"
     if len(alive) < wanted:
         return f"StatefulSet {name} has {len(alive)} of {wanted} pods"
     return f"StatefulSet {name} is being rolled out{behind}"

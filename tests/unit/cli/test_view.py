@@ -103,6 +103,24 @@ def test_the_status_page_ends_with_what_to_do_next(capsys: pytest.CaptureFixture
     assert "next   kaito logs demo -f" in out
 
 
+def test_an_error_that_every_condition_carries_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
+    suffix = " (last reconcile error: no hub)"
+    shown = workspace(
+        ("ResourceReady", "True", "Ok", f"resource is ready{suffix}"),
+        ("InferenceReady", "False", "PlanFailed", "no hub"),
+        ("WorkspaceSucceeded", "False", "Waiting", f"waits{suffix}"),
+    )
+    for one in shown["status"]["conditions"]:
+        one["lastTransitionTime"] = datetime.now(UTC).isoformat()
+    view.print_status(shown)
+    out = capsys.readouterr().out
+    assert out.count("no hub") == 1
+    assert "last reconcile error" not in out
+    shown["status"]["conditions"][1].update(status="True", message=f"it serves{suffix}")
+    view.print_status(shown)
+    assert "error  no hub" in capsys.readouterr().out
+
+
 def test_a_long_step_stays_one_line_outside_a_terminal() -> None:
     told = StringIO()
     view.print_step(Console(file=told, width=40), 1.25, "a sentence " * 9)

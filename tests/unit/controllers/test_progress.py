@@ -50,6 +50,7 @@ def pod(
          "pod demo-1 waits for the scheduler to choose a node (1 of 2 pods ready)"),
         ([pod(ready=True)], 2, "StatefulSet demo has 1 of 2 pods"),
         ([pod(ready=True)], 1, "StatefulSet demo is being rolled out"),
+        ([], 0, "StatefulSet demo is scaled to 0, so nothing serves: kubectl scale statefulset demo --replicas=1"),
     ],
 )  # fmt: skip
 def test_the_step_is_that_of_the_first_pod_that_is_not_ready(
