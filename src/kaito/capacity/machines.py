@@ -32,15 +32,16 @@ class MachineError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One node. ``gpus`` is 0 for a machine that serves on its CPU; ``gpu_memory`` is bytes of one GPU.
+    """One node. ``gpus`` is 0 for a machine that serves on its CPU; every ``gpu_`` number is of one GPU.
 
-    ``cpu_cores``, ``memory`` (bytes in all) and ``available`` (bytes free now) are None where they are not known.
-    ``is_mig``: the GPU is a slice, and slices cannot work together.
+    ``is_mig``: the GPU is a slice, and slices cannot work together. ``cpu_cores``, ``memory`` (bytes in all) and
+    ``available`` (bytes free now), and all below them, are None where they are not known.
     """
 
     name: str
     gpus: int
     gpu_memory: int
+    """Bytes; as advertised for a machine type, where 80 GB count as 80 GiB: the release's plans are made of it."""
     gpu_model: str | None = None
     compute_capability: float | None = None
     nvme: bool = False
@@ -48,6 +49,21 @@ class Machine:
     cpu_cores: float | None = None
     memory: int | None = None
     available: int | None = None
+    gpu_memory_driver: int | None = None
+    """Bytes that the driver reports: less than advertised, because error correction and the driver take their part."""
+    gpu_bandwidth: float | None = None
+    """Bytes that the GPU's memory moves in a second."""
+    gpu_flops: float | None = None
+    """Dense operations in a second with 16-bit numbers, never the sparse figure of the data sheets."""
+    gpu_flops_8bit: float | None = None
+    """The same with 8-bit numbers, of FP8 where the GPU has it, else of INT8."""
+    nvlink: float | None = None
+    """Bytes in a second between one GPU and the others of the machine, both directions together; None over PCIe."""
+    price: float | None = None
+    """US dollars for an hour of the whole machine, on demand, without tax and discounts."""
+    price_source: str | None = None
+    price_date: str | None = None
+    cloud: str | None = None
 
 
 def instance_types(cloud: str | None = None) -> tuple[str, ...]:
