@@ -15,7 +15,7 @@ from typing import Final
 
 import psutil
 
-from kaito.capacity.machines import MIB, Machine
+from kaito.capacity.machines import MIB, Machine, speeds_of
 
 NAME: Final = "this host"
 NVIDIA_SMI: Final = (
@@ -49,11 +49,13 @@ def this_host(root: Path = Path("/"), gpus: Sequence[Gpu] | None = None) -> Mach
         name=NAME,
         gpus=len(gpus),
         gpu_memory=smallest.memory if smallest else 0,
+        gpu_memory_driver=smallest.memory if smallest else None,
         gpu_model=smallest.model if smallest else None,
         compute_capability=smallest.compute_capability if smallest else None,
         cpu_cores=cores(root),
         memory=total,
         available=max(0, min(free, total)),
+        **(speeds_of(smallest.model) if smallest else {}),
     )
 
 

@@ -4,20 +4,21 @@ import dataclasses
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from lightkube.utils.quantity import parse_quantity
 
-DATA: Final = Path(__file__).parent / "machines.yaml"
-CLOUDS: Final = ("azure", "aws", "arc")
-GIB: Final = 1 << 30
-MIB: Final = 1 << 20
+from kaito.capacity.gpus import GIB as GIB
+from kaito.capacity.gpus import MIB as MIB
+from kaito.capacity.gpus import GpuModel
+from kaito.capacity.machine_file import MachineType, Price, catalogue
+from kaito.capacity.machine_source import MachineError as MachineError
+
+SLICE_SHARE: Final = 7 / 8
+"""What the driver leaves at least of the memory that a MIG profile is named after: 10.75 GiB of a 1g.12gb."""
 GPU_LABELS: Final = ("nvidia.com/gpu.product", "nvidia.com/gpu.count", "nvidia.com/gpu.memory")
 GPU_RESOURCE: Final = "nvidia.com/gpu"
 NVIDIA_PCI: Final = "10de.present"
@@ -26,8 +27,8 @@ INSTANCE_TYPE_LABEL: Final = "node.kubernetes.io/instance-type"
 _MIG = re.compile(r"(\d+)g\.(\d+)(?:\.\d+)?gb")
 
 
-class MachineError(ValueError):
-    """A machine that cannot be planned for; the message names it, what is wrong, and the remedy."""
+class UnknownError(MachineError):
+    """A name that no machine type and no GPU has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,36 +68,62 @@ class Machine:
 
 
 def instance_types(cloud: str | None = None) -> tuple[str, ...]:
-    """The machine types of one cloud, or of all, in the alphabet's order. Raises MachineError for another cloud."""
-    _check_cloud(cloud)
-    return tuple(sorted(name for where, table in _tables() if cloud in (None, where) for name in table))
+    """The machine types of one cloud, or of all, that can be used, in the alphabet's order.
+
+    Raises MachineError for an unknown cloud.
+    """
+    usable = (name for _, name, row in _rows(cloud) if catalogue().gpu(row.gpu))
+    return tuple(sorted(usable))
 
 
 def by_instance_type(name: str, cloud: str | None = None) -> Machine:
     """The machine type of that name, in any case, of one cloud or of any.
 
-    Raises MachineError naming the closest types.
+    Raises UnknownError naming the closest types, MachineError where nothing here runs on its accelerators.
     """
-    _check_cloud(cloud)
-    known = {one.lower(): (where, one) for where, table in _tables() if cloud in (None, where) for one in table}
+    known = {one.lower(): (where, one, row) for where, one, row in _rows(cloud)}
     if name.lower() not in known:
-        close = difflib.get_close_matches(name.lower(), known, n=3)
+        close = difflib.get_close_matches(name.lower(), [one.lower() for one in instance_types(cloud)], n=3)
         hint = " or ".join(known[one][1] for one in close)
         where = f" of {cloud}" if cloud else ""
-        raise MachineError(
+        raise UnknownError(
             f"instance type {name!r} is not a GPU machine type{where} that KAITO knows; "
             + (f"did you mean {hint}?" if hint else "use one such as Standard_NC24ads_A100_v4 or g6.12xlarge")
         )
-    where, canonical = known[name.lower()]
-    row = _data()[where][canonical]
+    where, canonical, row = known[name.lower()]
+    gpu = catalogue().gpu(row.gpu)
+    if gpu is None:
+        raise MachineError(
+            f"instance type {canonical!r}: {catalogue().refusal(row.gpu)}; use a machine type with NVIDIA GPUs, "
+            "see `kaito machines list`"
+        )
     return Machine(
         name=canonical,
-        gpus=row["count"],
-        gpu_memory=row["gib"] * GIB,
-        gpu_model=row["gpu"],
-        compute_capability=row["compute"],
-        nvme=row.get("nvme", False),
+        gpus=row.count,
+        nvme=row.nvme,
+        cpu_cores=row.cores,
+        memory=int(row.memory_gib * GIB) if row.memory_gib else None,
+        cloud=where,
+        **of_model(gpu),
+        **_price(where, row),
     )
+
+
+def of_model(one: GpuModel) -> dict[str, Any]:
+    """The fields of a Machine that its GPU model decides, for one GPU."""
+    return {
+        "gpu_memory": one.gib * GIB,
+        "gpu_memory_driver": one.driver_bytes,
+        "gpu_model": one.model,
+        "compute_capability": one.compute,
+        **one.speeds(),
+    }
+
+
+def speeds_of(product: str | None) -> dict[str, Any]:
+    """How fast a GPU is, by the name that a node label or nvidia-smi has for it; nothing where it is not known."""
+    one = catalogue().gpu(product) if product else None
+    return one.speeds() if one else {}
 
 
 def from_labels(node: str, labels: Mapping[str, str]) -> Machine:
@@ -116,13 +143,17 @@ def from_labels(node: str, labels: Mapping[str, str]) -> Machine:
     count, mebibytes = _whole(node, labels, GPU_LABELS[1]), _whole(node, labels, GPU_LABELS[2])
     sliced = labels.get("nvidia.com/mig.config", "") not in ("", "all-disabled")
     is_mig = sliced and labels.get("nvidia.com/mig.config.state") == "success"
+    product = labels[GPU_LABELS[0]]
+    known = catalogue().gpu(product)
     return Machine(
         name=node,
         gpus=1 if is_mig else count,
         gpu_memory=math.floor(mebibytes / 1024 + 0.5) * GIB,
-        gpu_model=labels[GPU_LABELS[0]],
-        compute_capability=_capability(labels),
+        gpu_memory_driver=mebibytes * MIB,
+        gpu_model=product,
+        compute_capability=_capability(labels) or (known.compute if known else None),
         is_mig=is_mig,
+        **({} if is_mig else speeds_of(product)),
     )
 
 
@@ -149,11 +180,13 @@ def mig_slice(profile: str) -> Machine:
     match = _MIG.fullmatch(profile)
     if match is None or int(match[1]) == 0 or int(match[2]) == 0:
         raise MachineError(f"MIG profile {profile!r} cannot be read; write it as 1g.10gb")
-    known = _data()["mig_profiles"]
+    known = sorted({one for profiles in catalogue().mig_profiles.values() for one in profiles})
     if profile not in known:
         close = difflib.get_close_matches(profile, known, n=3)
         raise MachineError(f"MIG profile {profile!r} is of no GPU that KAITO knows; did you mean {' or '.join(close)}?")
-    return Machine(f"MIG {profile}", gpus=1, gpu_memory=int(match[2]) * GIB, is_mig=True)
+    memory = int(match[2]) * GIB
+    driver = int(memory * SLICE_SHARE)
+    return Machine(f"MIG {profile}", gpus=1, gpu_memory=memory, gpu_memory_driver=driver, is_mig=True)
 
 
 def share(machine: Machine, count: int) -> Machine:
@@ -166,9 +199,29 @@ def share(machine: Machine, count: int) -> Machine:
     return dataclasses.replace(machine, gpus=count)
 
 
-def _check_cloud(cloud: str | None) -> None:
-    if cloud is not None and cloud not in CLOUDS:
-        raise MachineError(f"cloud {cloud!r} is not supported; use {', '.join(CLOUDS)}")
+def _rows(cloud: str | None) -> Iterator[tuple[str, str, MachineType]]:
+    """Every row of one cloud's table, or of all: cloud, name, row."""
+    tables = catalogue().machines
+    if cloud is not None and cloud not in tables:
+        raise MachineError(f"cloud {cloud!r} is not supported; use {', '.join(tables)}")
+    for where, table in tables.items():
+        if cloud in (None, where):
+            yield from ((where, name, row) for name, row in table.items())
+
+
+def _price(cloud: str, row: MachineType) -> dict[str, Any]:
+    """The price of a machine type, and where and when it was read."""
+    if row.price is None:
+        return {}
+    of_list = catalogue().prices.get(cloud)
+    own = row.price if isinstance(row.price, Price) else Price(usd=row.price)
+    source = own.source or (of_list.source if of_list else None)
+    region = own.region or (of_list.region if of_list else None)
+    return {
+        "price": own.usd,
+        "price_source": ", ".join(part for part in (source, region) if part) or None,
+        "price_date": own.date or (of_list.date if of_list else None),
+    }
 
 
 def _speaks_of_gpus(labels: Mapping[str, str]) -> bool:
@@ -204,13 +257,3 @@ def _capability(labels: Mapping[str, str]) -> float | None:
     if not re.fullmatch(r"[0-9]{1,3}", major):
         return None
     return float(f"{int(major)}.{int(minor) if re.fullmatch(r'[0-9]', minor) else 0}")
-
-
-def _tables() -> list[tuple[str, Mapping[str, Any]]]:
-    return [(cloud, _data()[cloud]) for cloud in CLOUDS]
-
-
-@cache
-def _data() -> Mapping[str, Any]:
-    data: Mapping[str, Any] = yaml.safe_load(DATA.read_text())
-    return data

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kaito.capacity import machines
-from kaito.capacity.machines import GIB, Machine, MachineError
+from kaito.capacity import gpu_spec, machines
+from kaito.capacity.machines import Machine, MachineError, UnknownError
 from kaito.cli.errors import NOT_FOUND, CliError
-
-_GPU = re.compile(r"(?P<model>[A-Za-z][A-Za-z0-9 ]*?)(?:-(?P<gib>\d{1,4})G(?:i?B)?)?(?::(?P<count>\d{1,2}))?", re.I)
-MOST_GPUS = 16
 
 
 @dataclass(frozen=True)
@@ -33,52 +30,17 @@ def by_type(name: str) -> Chosen:
 
 
 def by_gpu(text: str) -> Chosen:
-    """``H100:2``, ``A100-40GB`` or ``RTX4090-24GB:4``: a GPU, its memory where there are several, and how many.
+    """``H100:2``, ``A100-40GB`` or ``MyGPU-24GB:4``: a GPU, its memory where KAITO does not know it, and how many.
 
-    Without memory, the least of the GPU's variants is taken, so that what fits there fits on each. Raises CliError.
+    Raises CliError, which lists the models where several have the name.
     """
-    match = _GPU.fullmatch(text.strip())
-    count = int(match["count"] or 1) if match else 0
-    if match is None or not 1 <= count <= MOST_GPUS:
-        raise CliError(f"--gpu: {text!r} cannot be read; write it as H100, A100-80GB or H100:2 (1 to {MOST_GPUS} GPUs)")
-    key, known = match["model"].strip().upper(), gpus()
-    sizes = known.get(key, {})
-    if match["gib"]:
-        gib = int(match["gib"])
-        if gib == 0:
-            raise CliError(f"--gpu: {text!r} has no memory; write it as {key}-80GB")
-        near = sizes.get(gib) or next(iter(sizes.values()), None)
-        return Chosen(_gpu_machine(key, gib, count, near))
-    if not sizes:
-        raise CliError(
-            f"--gpu: {match['model']!r} is not a GPU that KAITO knows ({', '.join(sorted(known))}); "
-            f"say its memory, as in {key}-48GB",
-            NOT_FOUND,
-        )
-    gib = min(sizes)
-    others = " or ".join(f"{key}-{size}GB" for size in sorted(sizes) if size != gib)
-    warning = f"{key} comes with different memory: {gib} GiB is assumed; else write {others}" if others else ""
-    return Chosen(_gpu_machine(key, gib, count, sizes[gib]), warnings=(warning,) if warning else ())
-
-
-def gpus() -> dict[str, dict[int, Machine]]:
-    """The GPUs of the known machine types: short name to GiB of memory to one such machine."""
-    found: dict[str, dict[int, Machine]] = {}
-    for name in machines.instance_types():
-        one = machines.by_instance_type(name)
-        short = (one.gpu_model or name).removeprefix("NVIDIA ").upper()
-        found.setdefault(short, {}).setdefault(one.gpu_memory // GIB, one)
-    return found
-
-
-def _gpu_machine(model: str, gib: int, count: int, near: Machine | None) -> Machine:
-    return Machine(
-        name=f"{count} × {model} {gib} GiB",
-        gpus=count,
-        gpu_memory=gib * GIB,
-        gpu_model=(near.gpu_model if near else None) or f"NVIDIA {model}",
-        compute_capability=near.compute_capability if near else None,
-    )
+    try:
+        found, assumed = gpu_spec.gpu(text), gpu_spec.assumed(text)
+    except UnknownError as exc:
+        raise CliError(f"--gpu: {exc}", NOT_FOUND) from exc
+    except MachineError as exc:
+        raise CliError(f"--gpu: {exc}") from exc
+    return Chosen(found, warnings=(assumed,) if assumed else ())
 
 
 def by_selector(text: str, kubeconfig: Path | None) -> Chosen:

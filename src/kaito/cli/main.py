@@ -1,10 +1,13 @@
 """The `kaito` command: parsing and help only. Every command imports what it needs when it runs."""
 
 import io
+import os
 import sys
+from pathlib import Path
 
 import typer
 
+from kaito.capacity import machine_source
 from kaito.cli import catalogue, cluster, errors, models, objects, operate, plan, render, talk
 
 app = typer.Typer(
@@ -25,11 +28,15 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A model may answer in signs that the terminal's encoding lacks: better a ? than no answer.
             stream.reconfigure(errors="replace")
+    machine_source.use(*machine_source.user_files(os.environ, Path.home()))
     try:
         app()
     except errors.CliError as exc:
         print(f"error: {exc}", file=sys.stderr)
         sys.exit(exc.code)
+    except machine_source.MachineFileError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        sys.exit(errors.USAGE)
     except KeyboardInterrupt:
         sys.exit(130)
     except SystemExit as exc:

@@ -14,6 +14,7 @@ EVERYWHERE = "0.0.0.0"
 class Cloud(StrEnum):
     azure = "azure"
     aws = "aws"
+    gcp = "gcp"
     arc = "arc"
 
 

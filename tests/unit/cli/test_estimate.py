@@ -70,7 +70,7 @@ CASES = [
         machine.Chosen(HOST),
         Ask(),
         Verdict.NO,
-        ("--instance-type", "Standard_NV72ads_A10_v5"),
+        ("--instance-type", "a2-highgpu-1g"),
     ),
 ]
 
@@ -133,7 +133,7 @@ def test_requests_at_once_are_counted_in_each_copy() -> None:
 
 def test_the_best_machine_comes_first() -> None:
     ranked = estimate.compare(find.model("phi-4"), estimate.known_machines(), Ask())
-    assert ranked[0].machine.name == "Standard_NV72ads_A10_v5"
+    assert ranked[0].machine.name == "a2-highgpu-1g"
     nodes = [one.made.nodes for one in ranked if one.made]
     assert nodes[0] == 1
     assert nodes == sorted(nodes, key=lambda count: count > 1), "those that need several machines come last"
@@ -155,7 +155,12 @@ def test_machine_types_with_the_same_gpus_are_one_row() -> None:
         ("phi-4", machine.by_type("Standard_NV72ads_A10_v5"), Ask(None, 3), "1 of 3 nodes is enough"),
         ("qwen2.5-coder-32b-instruct", machine.by_gpu("L4:4"), Ask(), "32,768 tokens and 24,890 fit here"),
         ("phi-4", machine.by_gpu("A2:3"), Ask(), "2 of 3 GPUs stay idle"),
-        ("phi-4", machine.by_gpu("H100"), Ask(), "80 GiB is assumed; else write H100-94GB"),
+        (
+            "phi-4",
+            machine.by_gpu("H100"),
+            Ask(),
+            "H100 is taken as H100-SXM5-80GB; else write H100-NVL or H100-PCIE-80GB",
+        ),
     ],
 )
 def test_what_to_mind_is_said(model: str, chosen: machine.Chosen, ask: Ask, says: str) -> None:

@@ -12,9 +12,9 @@ from kaito.cli.errors import NOT_FOUND, USAGE, CliError
     [
         ("H100:2", 2, 80, 9.0),
         ("h100-94gb", 1, 94, 9.0),
-        ("A100", 1, 40, 8.0),
         ("A100-80GiB:8", 8, 80, 8.0),
-        ("RTX4090-24GB:4", 4, 24, None),
+        ("RTX4090-24GB:4", 4, 24, 8.9),
+        ("MyGPU-24GB:4", 4, 24, None),
         (" L4 ", 1, 24, 8.9),
     ],
 )
@@ -30,10 +30,12 @@ def test_a_gpu_and_how_many(text: str, gpus: int, gib: int, compute: float | Non
         ("H100:17", USAGE, "1 to 16 GPUs"),
         ("", USAGE, "cannot be read"),
         ("H100-0GB", USAGE, "has no memory"),
+        ("A100", USAGE, "'A100' is the name of several GPUs; write A100-PCIE-40GB or"),
+        ("MI300X:8", USAGE, "MI300X: AMD Instinct MI300X cannot be used: .* no ROCm.*; use NVIDIA GPUs"),
         (
-            "RTX4090",
+            "MyGPU",
             NOT_FOUND,
-            "'RTX4090' is not a GPU that KAITO knows (A10, A100, .*say its memory, as in RTX4090-48GB",
+            "'MyGPU' is not a GPU that KAITO knows (A10, A100, .*say its memory, as in MyGPU-48GB",
         ),
     ],
 )
