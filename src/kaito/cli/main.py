@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from kaito.capacity import machine_source
-from kaito.cli import catalogue, cluster, errors, models, objects, operate, plan, render, talk
+from kaito.cli import catalogue, cluster, errors, machines, models, objects, operate, plan, render, talk
 
 app = typer.Typer(
     name="kaito",
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (cluster, plan, models, render, objects, talk, catalogue, operate):
+for module in (cluster, plan, models, machines, render, objects, talk, catalogue, operate):
     module.register(app)
 
 
