@@ -18,7 +18,7 @@ Text = Annotated[str, Field(min_length=1)]
 class Row(BaseModel):
     """A record of a data file: unknown keys are refused, and a number is not read out of text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class GpuModel(Row):

@@ -122,6 +122,8 @@ def parse(text: str, source: str) -> MachineFile:
     except yaml.MarkedYAMLError as exc:
         line = f":{exc.problem_mark.line + 1}" if exc.problem_mark else ""
         raise MachineFileError(f"{source}{line}: is not YAML ({exc.problem}); correct the line") from exc
+    except yaml.YAMLError as exc:
+        raise MachineFileError(f"{source}: is not YAML ({' '.join(str(exc).split())}); correct the file") from exc
     try:
         return MachineFile.model_validate({} if data is None else data)
     except ValidationError as exc:
@@ -172,14 +174,20 @@ def _over(below: Mapping[str, Record], above: Mapping[str, Record]) -> dict[str,
 
 def _explain(exc: ValidationError, text: str, source: str) -> str:
     """The first mistake, as file, line, field, value and what is wanted."""
-    first = exc.errors(include_url=False)[0]
-    path = [part for part in first["loc"] if part not in ("Price", "float", "constrained-float")]
+    found = [(_path(one["loc"]), one) for one in exc.errors(include_url=False)]
+    of_first = [one for one in found if one[0][: len(found[0][0])] == found[0][0]]
+    path, first = max(of_first, key=lambda one: len(one[0]))
     field = ".".join(str(part) for part in path) or "the file"
     where = f"{source}:{_line(text, path)}: {field}"
     if first["type"] in _WORDS:
         return f"{where} {_WORDS[first['type']]}; see docs/machines.md for the fields"
     wanted = first["msg"][0].lower() + first["msg"][1:]
     return f"{where} is {first['input']!r} and must be right: {wanted}"
+
+
+def _path(loc: tuple[int | str, ...]) -> list[int | str]:
+    """The keys that lead to a mistake, without pydantic's own words for the branch of a union or for a key."""
+    return [part for part in loc if part not in ("Price", "float", "constrained-float", "[key]")]
 
 
 def _line(text: str, path: list[Any]) -> int:

@@ -123,6 +123,18 @@ def test_unequal_gpus_count_as_the_smallest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "bandwidth", "nvlink"),
+    [("NVIDIA A100-SXM4-80GB", 2039e9, 600e9), ("Tesla T4", 300e9, None), ("NVIDIA Nobody", None, None)],
+)
+def test_a_gpu_of_this_host_is_as_fast_as_its_model(
+    tmp_path: Path, model: str, bandwidth: float | None, nvlink: float | None
+) -> None:
+    machine = this_host(tmp_path, gpus=[Gpu(model, 15360 * MIB, 7.5)])
+    assert (machine.gpu_bandwidth, machine.nvlink) == (bandwidth, nvlink)
+    assert machine.gpu_memory_driver == machine.gpu_memory == 15360 * MIB
+
+
+@pytest.mark.parametrize(
     ("script", "found"),
     [
         ("echo 'NVIDIA L4, 23034, 8.9'", [Gpu("NVIDIA L4", 23034 * MIB, 8.9)]),

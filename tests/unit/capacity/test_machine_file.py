@@ -82,6 +82,22 @@ def test_without_the_file_all_is_as_built_in(own: Path) -> None:
             id="a price below zero",
         ),
         pytest.param(
+            "machines:\n  c:\n    m: {gpu: L4, count: 1, price: {usd: free}}",
+            "my.yaml:3: machines.c.m.price.usd is 'free' and must be right: input should be a valid number",
+            id="a price that is no number",
+        ),
+        pytest.param(
+            "machines:\n  c:\n    m: {gpu: L4, count: 1, price: .inf}",
+            "my.yaml:3: machines.c.m.price is inf and must be right: input should be a finite number",
+            id="a price without end",
+        ),
+        pytest.param(
+            "machines:\n  c:\n    5: {gpu: L4, count: 1}",
+            "my.yaml:3: machines.c.5 is 5 and must be right: input should be a valid string",
+            id="a name that is a number",
+        ),
+        pytest.param("a: \x00", "my.yaml: is not YAML (unacceptable character #x0000", id="binary"),
+        pytest.param(
             "gpus:\n  X:\n    model: X\n    gib: 8\n    names: [a, '']",
             "my.yaml:5: gpus.X.names.1 is '' and must be right: string should have at least 1 character",
             id="an empty name",
