@@ -13,6 +13,11 @@ USE_LOCAL_WEIGHTS: Final = "kaito.sh/use-local-weights"
 ENABLE_LB: Final = "kaito.sh/enablelb"
 NODE_IMAGE_FAMILY: Final = "kaito.sh/node-image-family"
 
+V1BETA1_FIELDS: Final = "kaito.sh/v1beta1-fields"
+"""On an object shown in v1alpha1: what only v1beta1 can say, as JSON; it is there for the way back."""
+V1ALPHA1_FIELDS: Final = "kaito.sh/v1alpha1-fields"
+"""On an object in v1beta1: what only v1alpha1 can say, as JSON."""
+
 HASH: Final = "workspace.kaito.io/hash"
 REVISION: Final = "workspace.kaito.io/revision"
 REVISION_OWNER: Final = "workspace.kaito.io/name"

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from kaito.api.base import Kind
+from kaito.api import keys
+from kaito.api.base import Kind, Object
+from kaito.api.conversion import convert
+from kaito.api.errors import SpecError, SpecErrors
 from kaito.api.inference_set import InferenceSet
 from kaito.api.model_mirror import ModelMirror
 from kaito.api.multi_role_inference import MultiRoleInference
@@ -44,3 +47,23 @@ KINDS: Final = {
     )
 }
 """By name, in the order in which they are shown."""
+
+
+def decode(obj: Object, *, strict: bool = True, instance_type: str | None = None) -> Kind:
+    """The typed object of any kind, in its stored version; one of an older version is converted first.
+
+    ``instance_type`` is what a v1alpha1 object without a machine type gets (kaito.api.conversion); ``strict`` as in
+    Kind.decode. Raises SpecErrors with every field that is wrong.
+    """
+    info = KINDS.get(str(obj.get("kind")))
+    if info is None:
+        raise SpecErrors([SpecError("kind", obj.get("kind"), f"is no kind of {keys.GROUP}: use {', '.join(KINDS)}")])
+    served = [f"{keys.GROUP}/{version}" for version in info.versions]
+    if obj.get("apiVersion") not in served:
+        fix = f"is no version of {info.kind}: use {' or '.join(served)}"
+        raise SpecErrors([SpecError("apiVersion", obj.get("apiVersion"), fix)])
+    try:
+        stored = convert(obj, info.stored, instance_type=instance_type)
+    except SpecError as exc:
+        raise SpecErrors([exc]) from exc
+    return info.model.decode(stored, strict=strict)
