@@ -3,8 +3,8 @@
 v1beta1 is the hub, and what is stored. What v1alpha1 cannot say is kept in one annotation of the object as v1alpha1
 shows it (``kaito.sh/v1beta1-fields``), and put back when the object is written; what only v1alpha1 says is kept the
 same way in v1beta1 (``kaito.sh/v1alpha1-fields``). A client that changes what a kept field belongs to wins over it,
-and so does one that takes the annotation away. Kept fields cannot say what the version could say itself, so nobody
-writes a status, or past the schema, through them.
+and so does one that takes the annotation away. Kept fields cannot say what v1alpha1 says itself, so no conditions are
+written through them; a Workspace's state, node count and performance are, until the controller next writes its status.
 
 **The machine type of v1alpha1.** v0.12 has a default in the v1alpha1 schema. An API server applies it to every
 v1alpha1 request, so a client that reads a Workspace on brought nodes and writes it back gives it a machine type. Here
