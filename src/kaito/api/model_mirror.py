@@ -5,8 +5,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from kaito.api.base import Base, Int64, Kind, Time
+from kaito.api.base import Base, Int64, Kind, Time, rule
 from kaito.api.common import ATOMIC, Conditions
+
+# Only a change of the spec is refused: writes of the status and of finalizers leave it as it was.
+_FIXED = rule("self == oldSelf", "cannot be changed: make another ModelMirror")
 
 
 class MirrorMode(StrEnum):
@@ -48,7 +51,7 @@ class MirrorStorage(Base):
 
 
 class ModelMirrorSpec(Base):
-    """The wish. It cannot be changed."""
+    """The wish."""
 
     mode: MirrorMode | None = Field(
         MirrorMode.managed, description="Managed: downloaded into a volume made for it; Static: already there."
@@ -87,7 +90,7 @@ class ModelMirror(Kind):
 
     api_version: Literal["kaito.sh/v1alpha1"] = "kaito.sh/v1alpha1"
     kind: Literal["ModelMirror"] = "ModelMirror"
-    spec: ModelMirrorSpec | None = None
+    spec: ModelMirrorSpec | None = Field(None, json_schema_extra=_FIXED)
     status: ModelMirrorStatus | None = None
 
     @property

@@ -5,23 +5,19 @@ from typing import Literal
 
 from pydantic import Field
 
-from kaito.api.base import Base, Int32, Int64, Kind, Object
+from kaito.api.base import Base, Int32, Int64, Kind, rule
 from kaito.api.common import Conditions, LabelSelector
 
-
-def _rule(rule: str, message: str) -> Object:
-    return {"x-kubernetes-validations": [{"rule": rule, "message": message}]}
-
-
-_SELECTS = _rule(
+_SELECTS = rule(
     "(has(self.matchLabels) && size(self.matchLabels) > 0) || "
     "(has(self.matchExpressions) && size(self.matchExpressions) > 0)",
     "labelSelector must have at least one matchLabels or matchExpressions entry",
 )
-_BOTH_ROLES = _rule(
+_BOTH_ROLES = rule(
     "self.exists(r, r.type == 'prefill') && self.exists(r, r.type == 'decode')",
     "exactly one prefill and one decode role required",
 )
+_FIXED = rule("self == oldSelf", "cannot be changed: make another MultiRoleInference for another model")
 
 
 class RoleType(StrEnum):
@@ -44,7 +40,7 @@ class Role(Base):
 class RoleModel(Base):
     """The model that both roles serve."""
 
-    name: str = Field(description="A catalogue name, or a Hugging Face id (org/model). It cannot be changed.")
+    name: str = Field(description="A catalogue name, or a Hugging Face id (org/model).", json_schema_extra=_FIXED)
     model_access_secret: str | None = Field(None, description="Secret whose key HF_TOKEN opens a gated model.")
 
 

@@ -1,66 +1,139 @@
-"""The CRD says on the server what the types say here."""
+"""Each kind is named, versioned, stored and shown as the contract says."""
 
 from typing import Any
 
-from kaito.api.crds import all_crds, workspace_crd
+import pytest
+
+from kaito.api.crds import all_crds, with_webhook
+from kaito.api.kinds import KINDS
+from kaito.local.schema.crd_validate import validate
+
+CRDS = {crd["spec"]["names"]["kind"]: crd for crd in all_crds()}
+BOTH = [("v1alpha1", False), ("v1beta1", True)]
+ALPHA = [("v1alpha1", True)]
+VERSIONS = [(kind, version["name"]) for kind, crd in CRDS.items() for version in crd["spec"]["versions"]]
+SCALE = {
+    "specReplicasPath": ".spec.replicas",
+    "statusReplicasPath": ".status.replicas",
+    "labelSelectorPath": ".status.selector",
+}
 
 
-def version(name: str) -> dict[str, Any]:
-    versions: list[dict[str, Any]] = workspace_crd()["spec"]["versions"]
-    (found,) = [v for v in versions if v["name"] == name]
+def version(kind: str, name: str) -> dict[str, Any]:
+    (found,) = [one for one in CRDS[kind]["spec"]["versions"] if one["name"] == name]
     return found
 
 
-def test_names_and_versions() -> None:
-    spec = workspace_crd()["spec"]
-    assert spec["names"]["shortNames"] == ["wk", "wks"]
-    assert [(v["name"], v["served"], v["storage"]) for v in spec["versions"]] == [
-        ("v1alpha1", True, False),
-        ("v1beta1", True, True),
-    ]
-    assert all(v["subresources"] == {"status": {}} for v in spec["versions"])
+@pytest.mark.parametrize(
+    ("kind", "plural", "short", "categories", "scope", "versions"),
+    [
+        ("Workspace", "workspaces", ["wk", "wks"], ["workspace"], "Namespaced", BOTH),
+        ("InferenceSet", "inferencesets", ["is", "isets"], ["inferenceset"], "Namespaced", BOTH),
+        ("RAGEngine", "ragengines", ["rag"], ["ragengine"], "Namespaced", BOTH),
+        ("MultiRoleInference", "multiroleinferences", ["mri"], ["kaito"], "Namespaced", ALPHA),
+        ("ModelMirror", "modelmirrors", None, None, "Cluster", ALPHA),
+    ],
+)
+def test_names_scope_and_versions(
+    kind: str, plural: str, short: Any, categories: Any, scope: str, versions: list[tuple[str, bool]]
+) -> None:
+    crd = CRDS[kind]
+    names = crd["spec"]["names"]
+    assert crd["metadata"]["name"] == f"{plural}.kaito.sh"
+    assert (names["plural"], names["singular"], names["listKind"]) == (plural, kind.lower(), f"{kind}List")
+    assert (names.get("shortNames"), names.get("categories"), crd["spec"]["scope"]) == (short, categories, scope)
+    assert [(one["name"], one["storage"]) for one in crd["spec"]["versions"]] == versions
+    assert all(one["served"] for one in crd["spec"]["versions"])
+    assert "conversion" not in crd["spec"]
 
 
-def test_printer_columns_are_those_of_the_contract() -> None:
-    old = ["Instance", "ResourceReady", "InferenceReady", "JobStarted", "WorkspaceSucceeded", "Age"]
-    assert [c["name"] for c in version("v1alpha1")["additionalPrinterColumns"]] == old
-    beta = [c["name"] for c in version("v1beta1")["additionalPrinterColumns"]]
-    assert beta == [*old[:5], "TargetNodeCount", "State", "Age"]
+@pytest.mark.parametrize(("kind", "name"), VERSIONS)
+def test_status_is_apart_everywhere_and_only_sets_are_scaled(kind: str, name: str) -> None:
+    wanted = {"status": {}} | ({"scale": SCALE} if kind == "InferenceSet" else {})
+    assert version(kind, name)["subresources"] == wanted
 
 
-def test_v1alpha1_lacks_what_came_later() -> None:
-    old = version("v1alpha1")["schema"]["openAPIV3Schema"]["properties"]
-    new = version("v1beta1")["schema"]["openAPIV3Schema"]["properties"]
-    assert set(new["resource"]["properties"]) - set(old["resource"]["properties"]) == {"partition"}
-    assert set(new["status"]["properties"]) - set(old["status"]["properties"]) == {
-        "state",
-        "targetNodeCount",
-        "performance",
-    }
+@pytest.mark.parametrize(("kind", "name"), VERSIONS)
+def test_only_the_old_engine_is_deprecated(kind: str, name: str) -> None:
+    found = version(kind, name)
+    if (kind, name) == ("RAGEngine", "v1alpha1"):
+        text = "kaito.sh/v1alpha1 RAGEngine is deprecated; use kaito.sh/v1beta1 RAGEngine"
+        assert (found["deprecated"], found["deprecationWarning"]) == (True, text)
+    else:
+        assert not {"deprecated", "deprecationWarning"} & set(found)
 
 
-def test_limits_that_a_status_write_must_keep() -> None:
-    properties = version("v1beta1")["schema"]["openAPIV3Schema"]["properties"]
-    condition = properties["status"]["properties"]["conditions"]["items"]
-    assert condition["required"] == ["lastTransitionTime", "message", "reason", "status", "type"]
-    assert condition["properties"]["status"]["enum"] == ["True", "False", "Unknown"]
-    assert condition["properties"]["message"]["maxLength"] == 32768
-    assert properties["resource"]["required"] == ["labelSelector"]
-    assert properties["tuning"]["required"] == ["input", "output"]
-    assert properties["inference"]["properties"]["template"]["x-kubernetes-preserve-unknown-fields"] is True
+def condition(kind: str) -> tuple[str, str, str]:
+    return (kind, "string", f'.status.conditions[?(@.type=="{kind}")].status')
 
 
-def test_schemas_are_structural() -> None:
+OLD_WORKSPACE = [
+    ("Instance", "string", ".resource.instanceType"),
+    *map(condition, ("ResourceReady", "InferenceReady", "JobStarted", "WorkspaceSucceeded")),
+]
+NEW_WORKSPACE = [
+    *OLD_WORKSPACE,
+    ("TargetNodeCount", "integer", ".status.targetNodeCount"),
+    ("State", "string", ".status.state"),
+]
+SET = [("Replicas", "integer", ".spec.replicas"), ("ReadyReplicas", "integer", ".status.readyReplicas")]
+ENGINE = [
+    ("Instance", "string", ".spec.compute.instanceType"),
+    condition("ResourceReady"),
+    condition("ServiceReady"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "columns"),
+    [
+        ("Workspace", "v1alpha1", OLD_WORKSPACE),
+        ("Workspace", "v1beta1", NEW_WORKSPACE),
+        ("InferenceSet", "v1alpha1", SET),
+        ("InferenceSet", "v1beta1", SET),
+        ("RAGEngine", "v1alpha1", ENGINE),
+        ("RAGEngine", "v1beta1", ENGINE),
+        ("MultiRoleInference", "v1alpha1", [("Model", "string", ".spec.model.name"), condition("Ready")]),
+        (
+            "ModelMirror",
+            "v1alpha1",
+            [("Model", "string", ".spec.source.modelID"), ("Phase", "string", ".status.phase")],
+        ),
+    ],
+)
+def test_columns(kind: str, name: str, columns: list[tuple[str, str, str]]) -> None:
+    found = [(one["name"], one["type"], one["jsonPath"]) for one in version(kind, name)["additionalPrinterColumns"]]
+    assert found == [*columns, ("Age", "date", ".metadata.creationTimestamp")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_api_server_accepts_the_definition(kind: str) -> None:
+    assert validate(CRDS[kind]) == []
+
+
+@pytest.mark.parametrize(("kind", "name"), VERSIONS)
+def test_the_schema_is_structural(kind: str, name: str) -> None:
     def check(node: dict[str, Any], path: str) -> None:
         free = node.get("x-kubernetes-preserve-unknown-fields")
-        assert node.get("type") or free, f"{path} has no type"
-        assert not set(node) & {"$ref", "anyOf", "allOf", "title", "$defs"}, path
-        for name, child in node.get("properties", {}).items():
-            check(child, f"{path}.{name}")
-        for name in ("items", "additionalProperties"):
-            if name in node:
-                check(node[name], f"{path}.{name}")
+        assert bool(node.get("type")) != bool(free), f"{path} has no type"
+        assert not set(node) & {"$ref", "anyOf", "allOf", "title", "$defs", "const"}, path
+        for field, child in node.get("properties", {}).items():
+            check(child, f"{path}.{field}")
+        for field in ("items", "additionalProperties"):
+            if field in node:
+                check(node[field], f"{path}.{field}")
 
-    for crd in all_crds():
-        for served in crd["spec"]["versions"]:
-            check(served["schema"]["openAPIV3Schema"], served["name"])
+    check(version(kind, name)["schema"]["openAPIV3Schema"], name)
+
+
+def test_a_webhook_converts_kinds_that_have_two_versions() -> None:
+    client = {"service": {"name": "kaito", "namespace": "kaito", "path": "/convert"}}
+    converted = {kind: with_webhook(crd, client) for kind, crd in CRDS.items()}
+    stanza = {"strategy": "Webhook", "webhook": {"clientConfig": client, "conversionReviewVersions": ["v1"]}}
+    assert {kind for kind, crd in converted.items() if crd["spec"].get("conversion") == stanza} == {
+        "Workspace",
+        "InferenceSet",
+        "RAGEngine",
+    }
+    assert all(validate(crd) == [] for crd in converted.values())
+    assert "conversion" not in CRDS["Workspace"]["spec"]
