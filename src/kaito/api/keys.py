@@ -12,6 +12,8 @@ PERFORMANCE_MODE: Final = "kaito.sh/performance-mode"
 USE_LOCAL_WEIGHTS: Final = "kaito.sh/use-local-weights"
 ENABLE_LB: Final = "kaito.sh/enablelb"
 NODE_IMAGE_FAMILY: Final = "kaito.sh/node-image-family"
+NODE_CLASS_NAME: Final = "kaito.sh/node-class-name"
+MODEL_STREAMING: Final = "kaito.sh/model-streaming"
 
 V1BETA1_FIELDS: Final = "kaito.sh/v1beta1-fields"
 """On an object shown in v1alpha1: what only v1beta1 can say, as JSON; it is there for the way back."""
