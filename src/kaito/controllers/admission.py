@@ -1,25 +1,25 @@
-"""The validating webhook: a Workspace is refused before it is stored, with every reason at once.
+"""The validating webhook: a Workspace is refused before it is stored, over TLS, as API servers ask."""
 
-Status writes and objects that are being deleted are never refused: neither can be repaired by its author, and a refusal
-would keep the truth out of the status or the object from going.
-"""
-
+import asyncio
+import logging
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from aiohttp import web
 
-from kaito.api.errors import SpecError, SpecErrors
-from kaito.api.validation import validate_create, validate_update
-from kaito.api.workspace import Workspace
+from kaito.api.validation import NOTHING_KNOWN, AdmissionFacts
+from kaito.controllers.workspace_admission import is_judged, judge
 
 PATH = "/validate/workspace.kaito.sh"
 MAX_BODY = 4 << 20
+FACTS_SECONDS = 2.0
 Object = Mapping[str, Any]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,52 +32,58 @@ class Serve:
     key: Path
 
 
-def check(request: Object) -> str | None:
+class FactsSource(Protocol):
+    """What is known of the cluster for one AdmissionRequest; it asks no hub, and answers within ``FACTS_SECONDS``."""
+
+    async def __call__(self, request: Object) -> AdmissionFacts: ...
+
+
+def check(request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> str | None:
     """The refusal for an AdmissionRequest, in words; None when it may pass."""
-    obj, old = request.get("object"), request.get("oldObject")
-    if request.get("operation") not in ("CREATE", "UPDATE") or request.get("subResource") == "status" or not obj:
-        return None
-    if obj.get("metadata", {}).get("deletionTimestamp"):
-        return None
-    try:
-        new = Workspace.decode(_beta(obj))
-    except SpecErrors as exc:
-        return f"decoding request failed: {exc}"
-    try:
-        found = _found(new, old)
-    except SpecErrors as exc:
-        found = exc.errors
-    return f"validation failed: {SpecErrors(found)}" if found else None
+    return judge(request, facts).refusal
 
 
-def _found(new: Workspace, old: Object | None) -> Sequence[SpecError]:
-    if old is None:
-        return validate_create(new)
-    # What an older release stored may have fields of its own; that is no fault of this change.
-    return validate_update(Workspace.decode(_beta(old), strict=False), new)
-
-
-def review(body: bytes) -> dict[str, Any]:
-    """The AdmissionReview that answers ``body``. Raises ValueError when it is none."""
+def requested(body: bytes) -> Object:
+    """The AdmissionRequest in ``body``. Raises ValueError when there is none."""
     asked = orjson.loads(body)
     request = asked.get("request") if isinstance(asked, dict) else None
     if not isinstance(request, dict) or "uid" not in request:
         raise ValueError("the body is no AdmissionReview of admission.k8s.io/v1 with a request")
-    why = check(request)
-    response: dict[str, Any] = {"uid": request["uid"], "allowed": why is None}
-    if why is not None:
-        response["status"] = {"status": "Failure", "code": 400, "reason": "BadRequest", "message": why}
+    return request
+
+
+def review(request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> dict[str, Any]:
+    """The AdmissionReview that answers ``request``."""
+    said = judge(request, facts)
+    response: dict[str, Any] = {"uid": request["uid"], "allowed": said.refusal is None}
+    if said.refusal is not None:
+        response["status"] = {"status": "Failure", "code": 400, "reason": "BadRequest", "message": said.refusal}
+    if said.warnings:
+        response["warnings"] = list(said.warnings)
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
 
 
-def app() -> web.Application:
+async def known(source: FactsSource | None, request: Object) -> AdmissionFacts:
+    """What ``source`` knows, or nothing when it takes longer than ``FACTS_SECONDS`` or fails."""
+    if source is None or not is_judged(request):
+        return NOTHING_KNOWN
+    try:
+        async with asyncio.timeout(FACTS_SECONDS):
+            return await source(request)
+    except Exception as exc:  # A look at the cluster that fails must not keep its Workspaces from being written.
+        log.warning("nothing is known of the cluster for this Workspace: %r", exc)
+        return NOTHING_KNOWN
+
+
+def app(facts: FactsSource | None = None) -> web.Application:
     """The HTTP application; put it behind TLS with ``start``, as API servers demand."""
 
     async def answer(request: web.Request) -> web.Response:
         try:
-            reviewed = review(await request.read())
+            asked = requested(await request.read())
         except ValueError as exc:
             raise web.HTTPBadRequest(text=str(exc)) from exc
+        reviewed = review(asked, await known(facts, asked))
         return web.Response(body=orjson.dumps(reviewed), content_type="application/json")
 
     made = web.Application(client_max_size=MAX_BODY)
@@ -85,18 +91,12 @@ def app() -> web.Application:
     return made
 
 
-async def start(where: Serve) -> web.AppRunner:
+async def start(where: Serve, facts: FactsSource | None = None) -> web.AppRunner:
     """Listen until the returned runner's ``cleanup``."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(where.certificate, where.key)
-    runner = web.AppRunner(app(), access_log=None)
+    runner = web.AppRunner(app(facts), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, where.host, where.port, ssl_context=context).start()
     return runner
-
-
-def _beta(obj: Object) -> dict[str, Any]:
-    """v1alpha1 is a subset of v1beta1 under another name."""
-    version = obj.get("apiVersion")
-    return {**obj, "apiVersion": "kaito.sh/v1beta1" if version == "kaito.sh/v1alpha1" else version}
