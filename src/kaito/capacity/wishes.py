@@ -9,11 +9,12 @@ import yaml
 
 from kaito.api import podcontract
 from kaito.api.errors import SpecError
-from kaito.api.tokens import token_count
 from kaito.capacity.plan import Wishes
 from kaito.models.engine import EngineOptions
 
 FIELD: Final = f"inference.config: {podcontract.CONFIG_KEY}"
+_SIZES: Final = {"k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
+_LENGTH: Final = re.compile(r"(\d+)|(\d+(?:\.\d+)?)([kmg])|(\d+)([KMG])")
 _SHORT: Final = {"tp": "tensor-parallel-size"}
 
 
@@ -58,11 +59,17 @@ def _options(text: str) -> Mapping[str, Any]:
 
 
 def _length(value: Any) -> int | None:
-    try:
-        return token_count(value)
-    except ValueError as exc:
+    if value is None or str(value).strip().lower() in ("auto", "-1"):
+        return None
+    match = None if isinstance(value, bool | float) else _LENGTH.fullmatch(str(value).strip())
+    number = 0
+    if match is not None:
+        size = _SIZES.get(match[3] or match[5] or "", 1)
+        number = int(float(match[2]) * size) if match[2] else int(match[1] or match[4]) * size
+    if number < 1:
         fix = "is no length; write a number of tokens such as 8192, 8K, or auto"
-        raise SpecError(f"{FIELD}: vllm.max-model-len", value, fix) from exc
+        raise SpecError(f"{FIELD}: vllm.max-model-len", value, fix)
+    return number
 
 
 def _share(value: Any) -> float | None:

@@ -49,9 +49,7 @@ def judge(request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> Judgement:
     try:
         # What an older release stored may have fields of its own; that is no fault of this change.
         old = Workspace.decode(as_beta(old_obj), strict=False) if old_obj else None
-        found: Sequence[SpecError] = (
-            validate_create(new, facts, version=version) if old is None else validate_update(old, new, facts)
-        )
+        found: Sequence[SpecError] = validate_create(new, facts) if old is None else validate_update(old, new, facts)
     except SpecErrors as exc:
         return Judgement(f"validation failed: {exc}")
     if found:

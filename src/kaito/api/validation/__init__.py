@@ -40,22 +40,18 @@ __all__ = [
 ]
 
 
-def validate_create(
-    workspace: Workspace, facts: AdmissionFacts = NOTHING_KNOWN, *, version: str = "v1beta1"
-) -> list[SpecError]:
-    """Every reason to refuse a new Workspace. ``version`` is the one that its author wrote it in."""
-    return [*name_errors(workspace), *validate_spec(workspace, facts, version=version)]
+def validate_create(workspace: Workspace, facts: AdmissionFacts = NOTHING_KNOWN) -> list[SpecError]:
+    """Every reason to refuse a new Workspace."""
+    return [*name_errors(workspace), *validate_spec(workspace, facts)]
 
 
-def validate_spec(
-    workspace: Workspace, facts: AdmissionFacts = NOTHING_KNOWN, *, version: str = "v1beta1"
-) -> list[SpecError]:
+def validate_spec(workspace: Workspace, facts: AdmissionFacts = NOTHING_KNOWN) -> list[SpecError]:
     """``validate_create`` without the name, for a Workspace that is to be made from a template."""
     return list(
         chain(
             purpose_errors(workspace),
             annotation_errors(workspace, {}, facts),
-            resource_errors(workspace, facts, version=version),
+            resource_errors(workspace, facts),
             partition_errors(workspace, facts),
             fit_errors(workspace, facts),
             inference_errors(workspace, facts),
@@ -88,6 +84,9 @@ def warnings(
     old: Workspace | None = None,
     version: str = "v1beta1",
 ) -> list[str]:
-    """What to tell the author of an accepted Workspace; with ``old``, only what is new."""
+    """What to tell the author of an accepted Workspace; with ``old``, only what is new.
+
+    ``version`` is the one that the author wrote it in.
+    """
     known = set(advice(old, facts, version="v1beta1")) if old is not None else set()
     return [one for one in advice(workspace, facts, version=version) if one not in known]

@@ -10,7 +10,7 @@ from kaito.api.selectors import as_labels
 from kaito.api.validation.facts import AdmissionFacts
 from kaito.api.validation.inference import SECRET
 from kaito.api.validation.metadata import annotation, effective_name
-from kaito.api.validation.resource import INSTANCE_TYPE, SELECTOR, V1ALPHA1
+from kaito.api.validation.resource import SELECTOR
 from kaito.api.workspace import AccessMode, PresetSpec, Workspace
 
 TOKEN_KEY: Final = "HF_TOKEN"
@@ -18,7 +18,7 @@ TOKEN_KEY: Final = "HF_TOKEN"
 
 def advice(workspace: Workspace, facts: AdmissionFacts, *, version: str) -> Iterator[str]:
     """Each begins with the field that it is about."""
-    if version == V1ALPHA1:
+    if version == "v1alpha1":
         yield "apiVersion: kaito.sh/v1alpha1 is deprecated: use kaito.sh/v1beta1"
     name, room = effective_name(workspace), keys.MAX_WORKSPACE_NAME
     if len(name) > room:
@@ -26,7 +26,7 @@ def advice(workspace: Workspace, facts: AdmissionFacts, *, version: str) -> Iter
     engine = workspace.annotations.get(keys.RUNTIME)
     if engine not in (None, "vllm", "transformers"):
         yield f"{annotation(keys.RUNTIME)}: {engine!r} is not known and vllm is used: write vllm or transformers"
-    yield from _of_resource(workspace, facts)
+    yield from _of_resource(workspace)
     for part in ("inference", "tuning"):
         spec = getattr(workspace, part)
         if spec is not None and spec.preset is not None:
@@ -34,7 +34,7 @@ def advice(workspace: Workspace, facts: AdmissionFacts, *, version: str) -> Iter
     yield from _of_secrets(workspace, facts)
 
 
-def _of_resource(workspace: Workspace, facts: AdmissionFacts) -> Iterator[str]:
+def _of_resource(workspace: Workspace) -> Iterator[str]:
     resource = workspace.resource
     if resource is None:
         return
@@ -42,8 +42,6 @@ def _of_resource(workspace: Workspace, facts: AdmissionFacts) -> Iterator[str]:
         yield "resource.count: is deprecated: the planner decides how many nodes the model needs"
     if resource.preferred_nodes:
         yield "resource.preferredNodes: is deprecated and ignored: choose nodes by resource.labelSelector"
-    if resource.instance_type and facts.provisioner == "byo":
-        yield f"{INSTANCE_TYPE}: is ignored: nodes are brought here and chosen by resource.labelSelector"
     try:
         labels = as_labels(resource.label_selector, SELECTOR)
     except SpecError:

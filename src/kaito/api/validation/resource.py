@@ -4,7 +4,6 @@ import difflib
 from collections.abc import Iterator
 from typing import Final
 
-from kaito.api.crds import V1ALPHA1_INSTANCE_TYPE
 from kaito.api.errors import SpecError
 from kaito.api.selectors import as_labels, user_labels
 from kaito.api.validation.facts import CLOUDS, AdmissionFacts
@@ -12,7 +11,6 @@ from kaito.api.workspace import LabelSelector, ResourceSpec, Workspace
 
 SELECTOR: Final = "resource.labelSelector"
 INSTANCE_TYPE: Final = "resource.instanceType"
-V1ALPHA1: Final = "v1alpha1"
 _AZURE_GPU_PREFIXES: Final = ("standard_n", "standard_d")
 _FINAL: Final = "cannot be changed: make a new Workspace"
 _NOTHING: Final = ResourceSpec.model_construct(label_selector=LabelSelector())
@@ -23,11 +21,11 @@ def selector_labels(workspace: Workspace) -> dict[str, str]:
     return user_labels(as_labels((workspace.resource or _NOTHING).label_selector, SELECTOR))
 
 
-def resource_errors(workspace: Workspace, facts: AdmissionFacts, *, version: str) -> Iterator[SpecError]:
+def resource_errors(workspace: Workspace, facts: AdmissionFacts) -> Iterator[SpecError]:
     """Labels, machine type and count of a new Workspace."""
     resource = workspace.resource or _NOTHING
     yield from _selector_errors(resource.label_selector, facts)
-    yield from _instance_type_errors(resource.instance_type or "", facts, version)
+    yield from _instance_type_errors(resource.instance_type or "", facts)
     if workspace.inference is not None:
         yield from machine_type_errors(resource.instance_type or "", facts)
     if workspace.tuning is not None and (resource.count or 1) > 1:
@@ -48,13 +46,9 @@ def _selector_errors(selector: LabelSelector, facts: AdmissionFacts) -> Iterator
         yield SpecError(SELECTOR, None, fix)
 
 
-def _instance_type_errors(name: str, facts: AdmissionFacts, version: str) -> Iterator[SpecError]:
-    """Needed where nodes are made, refused where they are brought; one laptop takes a fleet's manifest as it is.
-
-    The schema of v1alpha1 writes a type into every object that names none: on brought nodes it is read as none.
-    """
-    defaulted = version == V1ALPHA1 and name == V1ALPHA1_INSTANCE_TYPE
-    if name and facts.provisioner == "byo" and not defaulted:
+def _instance_type_errors(name: str, facts: AdmissionFacts) -> Iterator[SpecError]:
+    """Needed where nodes are made, refused where they are brought; one laptop takes a fleet's manifest as it is."""
+    if name and facts.provisioner == "byo":
         fix = "cannot be asked for: nodes are brought here and chosen by resource.labelSelector; remove it"
         yield SpecError(INSTANCE_TYPE, name, fix)
     if not name and facts.makes_nodes:

@@ -10,7 +10,6 @@ from tests.unit.api.rules.judged import judge_changed, judge_created
 from tests.unit.api.rules.objects import (
     A100,
     NOTHING,
-    V100,
     Changed,
     Created,
     accepted,
@@ -144,8 +143,7 @@ def test_oddity_an_object_that_is_being_deleted_can_always_change() -> None:
     [
         pytest.param({}, None, id="V1-ODDITY-the-rules-of-v1beta1"),
         pytest.param({"inference": {}}, "inference.preset: is missing", id="V1-ODDITY-refused-alike"),
-        pytest.param(A100, None, id="V1-the-default-type-counts-as-none-on-brought-nodes"),
-        pytest.param(V100, "resource.instanceType", id="V1-a-chosen-type-does-not"),
+        pytest.param(A100, "resource.instanceType", id="V1-W4-applies"),
     ],
 )
 def test_the_old_version(changes: dict[str, Any], said: str | None) -> None:

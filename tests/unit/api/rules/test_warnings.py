@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kaito.api.validation import AdmissionFacts, warnings
-from tests.unit.api.rules.objects import A100, LABELS, NOTHING, annotated, byo, tuning, workspace
+from tests.unit.api.rules.objects import LABELS, NOTHING, annotated, tuning, workspace
 
 SECRET = {"inference": {"preset": {"name": "m", "presetOptions": {"modelAccessSecret": "hf"}}}}
 OLD_OPTIONS = {"image": "i", "imagePullSecrets": ["s"]}
@@ -57,12 +57,6 @@ RESERVED = {"resource": {"labelSelector": {"matchLabels": {"apps": "a", "kaito.s
             NOTHING,
             ["resource.labelSelector: kaito.sh/workspace is ignored: KAITO sets it itself"],
             id="R4-reserved-key",
-        ),
-        pytest.param(
-            A100,
-            byo(),
-            ["resource.instanceType: is ignored: nodes are brought here and chosen by resource.labelSelector"],
-            id="instance-type-on-brought-nodes",
         ),
         pytest.param(SECRET, NOTHING, [], id="secret-not-looked-up"),
         pytest.param(
