@@ -43,7 +43,10 @@ def test_crds_prints_what_kubectl_applies(tmp_path: Path) -> None:
     done = kaito("crds", home=tmp_path)
     assert done.returncode == errors.OK
     names = [crd["metadata"]["name"] for crd in yaml.safe_load_all(done.stdout)]
-    assert names == ["workspaces.kaito.sh"]
+    assert names == [
+        f"{plural}.kaito.sh"
+        for plural in ("workspaces", "inferencesets", "ragengines", "multiroleinferences", "modelmirrors")
+    ]
 
 
 def test_help_reads_no_library_that_only_commands_need(tmp_path: Path) -> None:
