@@ -152,7 +152,8 @@ async def test_after_a_death_another_takes_over_when_the_duration_is_over() -> N
     await a.stop()
     await asyncio.sleep(60)
     assert b.works
-    assert 13 <= b.began[0] - died <= 18
+    # It sees the last renewal at most one try (2.4 s with jitter) later, and tries again as late once 15 s are over.
+    assert 13 <= b.began[0] - died <= 19.8
     await b.stop()
 
 
