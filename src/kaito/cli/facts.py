@@ -3,8 +3,8 @@
 from typing import Any
 
 from kaito.cli.find import Found
-from kaito.models.catalogue import CatalogueEntry
 from kaito.models.engine import engine_options
+from kaito.models.record import CatalogueEntry
 from kaito.models.size import family, parameters
 
 

@@ -22,10 +22,11 @@ from kaito.controllers.reasons import plan_failed
 from kaito.kube import errors, resources
 from kaito.kube.client import Client
 from kaito.models import catalogue, hub
-from kaito.models.catalogue import CatalogueEntry, UnknownModelError
+from kaito.models.catalogue import UnknownModelError
 from kaito.models.engine import engine_options
 from kaito.models.folder import from_folder
 from kaito.models.profile import ModelError, ModelProfile
+from kaito.models.record import CatalogueEntry
 from kaito.nodes.provisioner import is_ready
 from kaito.workloads.inference import Serving
 

@@ -1,22 +1,19 @@
 """The models that KAITO knows by name, with the facts that a plan needs, so that planning one reads no network.
 
-``catalogue.jsonl`` holds one model a line; its facts are those of KAITO v0.12. Names are looked up without regard to
-case and shown as their authors spell them.
+``catalogue/`` holds one record a model, ``ORG/Name.yaml``, as kaito.models.record reads and writes them. Names are
+looked up without regard to case and shown as their authors spell them.
 """
 
 import difflib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from kaito.models.folder import from_folder
-from kaito.models.profile import ModelError, ModelProfile, profile
+from kaito.models.profile import ModelError
+from kaito.models.record import CatalogueEntry, parse
 
-HERE: Final = Path(__file__).parent
-GIB: Final = 1 << 30
+RECORDS: Final = Path(__file__).parent / "catalogue"
 CLOSE: Final = 3
 RETIRED: Final = {
     "falcon-7b": "use tiiuae/falcon-7b",
@@ -34,46 +31,6 @@ class UnknownModelError(ModelError):
     def __init__(self, name: str, close: tuple[str, ...], remedy: str) -> None:
         super().__init__(f"model {name!r} is not in the catalogue: {remedy}")
         self.name, self.close, self.remedy = name, close, remedy
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueEntry:
-    """One model. ``id`` is its Hugging Face id, or the name of a model that comes with this package.
-
-    ``revision`` is the commit that KAITO v0.12 lists, None where it lists none. ``format`` is how the weights are
-    stored: ``auto``, or ``mistral``. ``gated``: its files are read with a token of someone who accepted its licence.
-    """
-
-    id: str
-    alias: str | None
-    license: str
-    task: str | None
-    revision: str | None
-    gated: bool
-    format: str
-    folder: Path | None
-    facts: Mapping[str, Any] = field(repr=False, compare=False)
-
-    @property
-    def name(self) -> str:
-        """What a person writes: the short alias where there is one, else the id."""
-        return self.alias or self.id
-
-    @property
-    def served_name(self) -> str:
-        """The name under which the API serves it: the id's last part in lower case."""
-        return self.id.rpartition("/")[2].lower()
-
-    def profile(self) -> ModelProfile:
-        """The model in numbers. Reads files only for a model that comes with this package; raises ModelError."""
-        if self.folder is not None:
-            if not self.folder.is_dir():
-                raise ModelError(
-                    f"{self.id}: its folder {self.folder} is not there: this installation is incomplete. "
-                    "Install kaito again, or choose another model."
-                )
-            return from_folder(self.folder, self.id)
-        return _profile(self.served_name, self.facts)
 
 
 def lookup(name: str) -> CatalogueEntry:
@@ -106,9 +63,30 @@ def names() -> tuple[str, ...]:
 @cache
 def entries() -> tuple[CatalogueEntry, ...]:
     """Every model, in the order of ``names``."""
-    lines = (HERE / "catalogue.jsonl").read_text().splitlines()
-    found = [_entry(json.loads(line)) for line in lines if line]
-    return tuple(sorted(found, key=lambda entry: (entry.folder is None, entry.name.lower())))
+    return read(RECORDS)
+
+
+def read(folder: Path) -> tuple[CatalogueEntry, ...]:
+    """The records below ``folder``, in the order of ``names``.
+
+    Raises ModelError for a record that cannot be read, lies where its id does not say, or takes another's name.
+    """
+    found: dict[Path, CatalogueEntry] = {}
+    for path in sorted(folder.glob("**/*.yaml")):
+        found[path] = entry = parse(path.read_text(), str(path))
+        if path != path_of(entry.id, folder):
+            raise ModelError(f"{path}: id: {entry.id} belongs in {path_of(entry.id, folder)}. Move the file.")
+    owners: dict[str, Path] = {}
+    for path, entry in found.items():
+        for key in _keys(entry):
+            if owners.setdefault(key, path) != path:
+                raise ModelError(f"{path}: {key!r} is the name of {owners[key]} too. Choose another alias.")
+    return tuple(sorted(found.values(), key=lambda entry: (entry.folder is None, entry.name.lower())))
+
+
+def path_of(model_id: str, folder: Path = RECORDS) -> Path:
+    """Where the record of a model lies: ``ORG/Name.yaml``, as its authors spell it."""
+    return folder / f"{model_id}.yaml"
 
 
 def closest(key: str) -> tuple[str, ...]:
@@ -126,38 +104,8 @@ def closest(key: str) -> tuple[str, ...]:
 
 @cache
 def _by_key() -> Mapping[str, CatalogueEntry]:
-    found = {entry.id.lower(): entry for entry in entries()}
-    return found | {entry.alias.lower(): entry for entry in entries() if entry.alias}
+    return {key: entry for entry in entries() for key in _keys(entry)}
 
 
-def _entry(facts: dict[str, Any]) -> CatalogueEntry:
-    folder = facts.get("folder")
-    return CatalogueEntry(
-        id=facts["id"],
-        alias=facts.get("alias"),
-        license=facts["license"],
-        task=facts.get("task"),
-        revision=facts.get("revision"),
-        gated=facts.get("gated", False),
-        format=facts.get("format", "auto"),
-        folder=HERE / folder if folder else None,
-        facts=facts,
-    )
-
-
-def _profile(name: str, facts: Mapping[str, Any]) -> ModelProfile:
-    quantization = {"quant_method": facts.get("quantization"), "bits": facts.get("quantization_bits")}
-    config = {
-        "architectures": [facts["architecture"]],
-        "max_position_embeddings": facts["context"],
-        "num_hidden_layers": facts["layers"],
-        "num_attention_heads": facts["heads"],
-        "num_key_value_heads": facts["kv_heads"],
-        "hidden_size": facts["hidden"],
-        "head_dim": facts.get("head_dim"),
-        "kv_lora_rank": facts.get("kv_lora_rank"),
-        "qk_rope_head_dim": facts.get("qk_rope_head_dim"),
-        "quantization_config": quantization,
-    }
-    weights = int(float(facts["weights_gib"]) * GIB)
-    return profile(name, config, weight_bytes=weights, has_tokenizer=True, has_chat_template=facts.get("chat", True))
+def _keys(entry: CatalogueEntry) -> set[str]:
+    return {name.lower() for name in (entry.id, entry.alias) if name}
