@@ -6,19 +6,26 @@ from pathlib import Path
 
 from kaito.cli.errors import NOT_FOUND, UNREACHABLE, CliError
 from kaito.models.profile import ModelError, ModelProfile
+from kaito.models.record import Kind
 
 
 @dataclass(frozen=True)
 class Found:
-    """A model. ``id`` is its Hugging Face id, or its folder; ``license`` and ``revision`` None where unknown."""
+    """A model. ``id`` is its Hugging Face id, or its folder; ``license`` and ``revision`` None where unknown.
+
+    ``layers_known``: whether it is known what each layer keeps, so that the cache is no upper bound.
+    """
 
     name: str
     id: str
     profile: ModelProfile
+    kind: Kind
     gated: bool = False
     revision: str | None = None
     license: str | None = None
     task: str | None = None
+    base_model: tuple[str, ...] = ()
+    layers_known: bool = True
     weight_format: str = "auto"
     source: str = "catalogue"
 
@@ -42,10 +49,13 @@ def model(name: str) -> Found:
         name=entry.name,
         id=entry.id,
         profile=made,
+        kind=entry.kind,
         gated=entry.gated,
         revision=entry.revision,
         license=entry.license,
         task=entry.task,
+        base_model=entry.base_model,
+        layers_known=entry.layers_known,
         weight_format=entry.format,
     )
 
@@ -68,7 +78,12 @@ def _folder(path: Path) -> Found:
         made = from_folder(folder)
     except ModelError as exc:
         raise CliError(str(exc), NOT_FOUND) from exc
-    return Found(folder.name, str(folder), made, source="folder")
+    return Found(folder.name, str(folder), made, _kind(made), source="folder")
+
+
+def _kind(made: ModelProfile) -> Kind:
+    """What a model outside the catalogue is for, as far as its files tell."""
+    return Kind.INSTRUCT if made.has_chat_template else Kind.BASE
 
 
 def _on_hub(name: str) -> Found:
@@ -91,6 +106,7 @@ def _on_hub(name: str) -> Found:
         name=found.id,
         id=found.id,
         profile=found.profile,
+        kind=_kind(found.profile),
         gated=found.gated,
         revision=found.revision,
         weight_format=found.weight_format,

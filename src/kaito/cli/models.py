@@ -17,7 +17,7 @@ def list_models(
     ] = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """List the catalogue: parameters, context, size of the weights, chat or base, gated or open."""
+    """List the catalogue: parameters, context, size of the weights, what it is for, gated or open."""
     from kaito.cli import facts
     from kaito.models import catalogue
 

@@ -10,8 +10,8 @@ from kaito.capacity.plan import GIB
 from kaito.cli.screen import page, size, table
 
 Row = Mapping[str, Any]
-NARROW: Final = 92
-WIDE: Final = 126
+NARROW: Final = 100
+WIDE: Final = 134
 """Columns from which there is room for the licence."""
 
 
@@ -33,18 +33,15 @@ def show_list(rows: Sequence[Row]) -> None:
     """The catalogue as a table; what a narrow terminal has no room for is left to `describe`."""
     with page() as to:
         wide, widest = to.width >= NARROW, to.width >= WIDE
-        heads = ["NAME", "PARAMS", "CONTEXT", "WEIGHTS", "KIND"]
+        heads = ["NAME", "PARAMS", *(["CONTEXT"] if wide else []), "WEIGHTS", "KIND"]
         heads += ["TYPE", "ACCESS"] if wide else []
         heads += ["LICENCE"] if widest else []
         made = table(*heads, right=("PARAMS", "CONTEXT", "WEIGHTS"))
         for row in rows:
-            kind = "chat" if row["chat"] else "base"
-            cells: list[str | Text] = [
-                Text(row["name"], style="bold"),
-                count(row),
-                tokens(row["context_length"]),
-                _weights(row),
-            ]
+            kind = row["kind"]
+            cells: list[str | Text] = [Text(row["name"], style="bold"), count(row)]
+            cells += [tokens(row["context_length"])] if wide else []
+            cells.append(_weights(row))
             cells.append(kind if wide or not row["gated"] else f"{kind}*")
             if wide:
                 access = Text("gated", style="yellow") if row["gated"] else Text("open", style="green")
@@ -55,10 +52,24 @@ def show_list(rows: Sequence[Row]) -> None:
         lines = [
             "~ an estimate, from the weights.",
             f"{mark}: needs a token of someone who accepted the licence.",
+            "A base model does not chat.",
             "Any Hugging Face id works too: kaito plan org/model",
         ]
         to.print()
         to.print(Text(" ".join(lines), style="dim"))
+
+
+def _meaning(row: Row) -> str:
+    if row["source"] == "catalogue":
+        return str(row["meaning"])
+    return f"{row['meaning']} (it has {'a' if row['chat'] else 'no'} chat template)"
+
+
+def _cache(row: Row) -> str:
+    if not row["kv_bytes_per_token"]:
+        return ""
+    said = f"{size(row['kv_bytes_per_token'])} for each token"
+    return said if row["layers_known"] else f"{said} at most: which layers keep one is not recorded"
 
 
 def _weights(row: Row) -> str:
@@ -76,17 +87,18 @@ def show_one(row: Row) -> None:
     """All that is known, in three groups."""
     with page() as to:
         access = ("gated", "yellow") if row["gated"] else ("open", "green")
-        kind = "chat" if row["chat"] else "base"
-        to.print(Text.assemble((row["name"], "bold"), f"  {kind}, ", access))
+        to.print(Text.assemble((row["name"], "bold"), f"  {row['kind']}, ", access))
         quantization = row["quantization"] or "none"
         bits = f", {row['quantization_bits']} bits" if row["quantization_bits"] else ""
         groups = {
             "": [
+                ("what it is", _meaning(row)),
                 ("id", row["id"]),
                 ("family", row["family"]),
                 ("licence", row["license"]),
                 ("revision", row["revision"]),
                 ("task", row["task"]),
+                ("tuned from", ", ".join(row["base_model"])),
                 ("known from", {"catalogue": "the catalogue", "hub": "the hub", "folder": "its folder"}[row["source"]]),
             ],
             "In numbers": [
@@ -98,7 +110,7 @@ def show_one(row: Row) -> None:
                 ("architecture", ", ".join(row["architectures"])),
                 ("layers", row["layers"]),
                 ("attention", f"{row['attention']}, {row['heads']} heads, {row['kv_heads']} for keys and values"),
-                ("KV cache", f"{size(row['kv_bytes_per_token'])} for each token" if row["kv_bytes_per_token"] else ""),
+                ("KV cache", _cache(row)),
             ],
             "Engine options": _flags(row["engine"]),
         }

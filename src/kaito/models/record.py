@@ -101,10 +101,10 @@ class Kind(StrEnum):
 
 
 _MEANINGS: Final = {
-    Kind.INSTRUCT: "instruction-tuned: chat with it; it can be tuned further",
-    Kind.REASONING: "instruction-tuned, thinks before it answers: chat with it; its thoughts come separately",
-    Kind.BASE: "base: it continues text and does not chat; tune it on your own examples",
-    Kind.EMBEDDING: "embedding: it turns text into vectors for search and does not chat",
+    Kind.INSTRUCT: "instruction-tuned: chat with it, or tune it further",
+    Kind.REASONING: "instruction-tuned: it thinks before it answers; chat with it",
+    Kind.BASE: "it continues text and does not chat: tune it on examples of your own",
+    Kind.EMBEDDING: "it turns text into vectors for search and does not chat",
 }
 
 

@@ -35,7 +35,7 @@ def test_a_narrow_terminal_still_has_whole_names() -> None:
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     assert {line.split()[0] for line in lines if line} >= set(catalogue.names())
-    assert any("chat*" in line and "llama-3.1-8b-instruct" in line for line in lines)
+    assert any("instruct*" in line and "llama-3.1-8b-instruct" in line for line in lines)
 
 
 def test_a_family_or_a_publisher_chooses() -> None:
@@ -62,6 +62,26 @@ def test_every_model_of_the_catalogue_can_be_described(entry: catalogue.Catalogu
     assert said["parameters"] > 1e6
     assert said["context_length"] >= 2048
     assert facts.summary(entry)["family"].isalpha()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("mistral-7b", "base", "it continues text and does not chat: tune it on examples of your own"),
+        ("mistral-7b-instruct", "instruct", "chat with it, or tune it further"),
+        ("gpt-oss-20b", "reasoning", "it thinks before it answers; chat with it"),
+        (str(DEMO), "instruct", "(it has a chat template)"),
+    ],
+)
+def test_what_a_model_is_for_is_said_in_words(name: str, kind: str, words: str) -> None:
+    said = " ".join(printed("models", "describe", name).split())
+    assert f"{kind}, " in said
+    assert words in said
+
+
+def test_a_cache_that_is_an_upper_bound_says_so() -> None:
+    assert "for each token at most" in printed("models", "describe", "nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-NVFP4")
+    assert "at most" not in printed("models", "describe", "phi-4")
 
 
 def test_a_folder_is_a_model() -> None:
