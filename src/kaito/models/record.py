@@ -15,67 +15,54 @@ from typing import Any, Final
 import yaml
 
 from kaito.models.folder import from_folder
-from kaito.models.profile import ModelError, ModelProfile, profile
+from kaito.models.profile import ModelError, ModelProfile, integer, profile
 
 HERE: Final = Path(__file__).parent
 GIB: Final = 1 << 30
 FORMATS: Final = ("auto", "mistral")
 CONFIG_KEYS: Final = (
-    "architectures",
-    "max_position_embeddings",
-    "num_hidden_layers",
-    "hidden_size",
-    "num_attention_heads",
-    "num_key_value_heads",
-    "head_dim",
-    "kv_lora_rank",
-    "qk_rope_head_dim",
-    "sliding_window",
-    "sliding_window_pattern",
-    "layer_types",
-    "global_head_dim",
-    "num_global_key_value_heads",
-    "attention_k_eq_v",
-    "num_kv_shared_layers",
-    "hybrid_override_pattern",
-    "layers_block_type",
-    "mamba_num_heads",
-    "mamba_head_dim",
-    "ssm_state_size",
-    "n_groups",
-    "conv_kernel",
-    "full_attention_interval",
-    "linear_num_key_heads",
-    "linear_num_value_heads",
-    "linear_key_head_dim",
-    "linear_value_head_dim",
-    "linear_conv_kernel_dim",
-    "compress_ratios",
-    "index_n_heads",
-    "index_head_dim",
-    "index_topk",
-    "num_local_experts",
-    "num_experts",
-    "n_routed_experts",
-    "n_shared_experts",
-    "num_experts_per_tok",
+    "architectures", "model_type", "max_position_embeddings", "num_hidden_layers", "hidden_size",
+    "num_attention_heads", "num_key_value_heads", "head_dim", "kv_lora_rank", "qk_rope_head_dim",
+    # Layers of several kinds.
+    "layer_types", "layers_block_type", "hybrid_override_pattern", "block_configs", "attn_type_list",
+    "attn_layer_indices", "full_attn_idxs", "attn_layer_period", "attn_layer_offset", "full_attention_interval",
+    "layer_group_size", "num_kv_shared_layers",
+    # Windows and chunks.
+    "sliding_window", "use_sliding_window", "max_window_layers", "sliding_window_pattern",
+    "global_attn_every_n_layers", "swa_head_dim", "swa_num_key_value_heads", "global_head_dim",
+    "num_global_key_value_heads", "attention_k_eq_v", "attention_chunk_size", "no_rope_layers",
+    "no_rope_layer_interval",
+    # States.
+    "mamba_num_heads", "mamba_n_heads", "n_mamba_heads", "mamba_head_dim", "mamba_d_head", "mamba_headdim",
+    "mamba_d_ssm", "mamba_d_state", "ssm_state_size", "state_size", "n_groups", "mamba_n_groups", "mamba_ngroups",
+    "conv_kernel", "mamba_d_conv", "mamba_expand", "expand", "mamba_ssm_cache_dtype", "mamba_ssm_dtype",
+    "conv_L_cache", "conv_dim", "linear_attn_config", "linear_num_key_heads", "linear_num_value_heads",
+    "linear_key_head_dim", "linear_value_head_dim", "linear_conv_kernel_dim",
+    # Sparse and compressed attention.
+    "compress_ratios", "index_n_heads", "index_head_dim", "index_topk",
+    # Encoders.
+    "is_encoder_decoder", "decoder_layers", "max_source_positions", "is_causal", "use_bidirectional_attention",
+    # Experts.
+    "num_local_experts", "num_experts", "n_routed_experts", "n_shared_experts", "num_experts_per_tok",
     "top_k_experts",
     "quantization_config",
-)
+)  # fmt: skip
 """The keys of config.json that a record keeps, in the order in which they are written."""
 QUANTIZATION_KEYS: Final = ("quant_method", "bits")
 MIXED: Final = {
     "DeepseekV4ForCausalLM": ("compress_ratios",),
-    "Gemma3ForConditionalGeneration": ("sliding_window_pattern", "layer_types"),
+    "Gemma3ForConditionalGeneration": ("sliding_window",),
     "Gemma4ForConditionalGeneration": ("layer_types",),
     "Gemma4UnifiedForConditionalGeneration": ("layer_types",),
     "GptOssForCausalLM": ("layer_types",),
     "NemotronHForCausalLM": ("hybrid_override_pattern", "layers_block_type"),
     "NemotronH_Nano_VL_V2": ("hybrid_override_pattern", "layers_block_type"),
-    "Qwen3_5ForConditionalGeneration": ("full_attention_interval", "layer_types"),
-    "Qwen3_5MoeForConditionalGeneration": ("full_attention_interval", "layer_types"),
+    "Qwen3_5ForConditionalGeneration": ("linear_num_value_heads",),
+    "Qwen3_5MoeForConditionalGeneration": ("linear_num_value_heads",),
 }
 """Architectures whose layers do not all keep the same cache, and the keys one of which says what each keeps."""
+SEES: Final = ("image-text-to-text", "any-to-any")
+"""Tasks of models that read images too."""
 _ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", re.ASCII)
 _REVISION = re.compile(r"[0-9a-f]{40}")
 _GIB_TEXT = re.compile(r"(\d+(?:\.\d+)?)Gi")
@@ -163,11 +150,20 @@ class CatalogueEntry:
             return from_folder(self.folder, self.id)
         return profile(
             self.served_name,
-            self.config,
+            self._whole_config(),
             weight_bytes=self.weight_bytes,
             has_tokenizer=True,
             has_chat_template=self.kind.chats,
         )
+
+    def _whole_config(self) -> dict[str, Any]:
+        """The configuration, with what the record says elsewhere; layers that are not known keep every token."""
+        config = dict(self.config)
+        if not self.layers_known:
+            config["layer_types"] = ["full_attention"] * integer(config, "num_hidden_layers")
+        if self.task in SEES:
+            config["vision_config"] = {"task": self.task}
+        return config
 
 
 def parse(text: str, where: str) -> CatalogueEntry:
