@@ -23,9 +23,10 @@ from aiohttp import web
 
 from kaito.api import podcontract
 from kaito.api.crds import all_crds
+from kaito.cli import hubs
 from kaito.cli.rendering import LOCAL_IMAGE
 from kaito.controllers import admission, operator
-from kaito.controllers.resolver import Resolver
+from kaito.controllers.resolver import Resolver, secrets_of
 from kaito.kube import config
 from kaito.kube.client import Client, Resource
 from kaito.local import controllers
@@ -121,6 +122,7 @@ async def _run(server: ApiServer, state_dir: Path, kubeconfig: Path, announce: C
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     outside = config.load(kubeconfig).transport()
+    cluster = Client(outside)
     webhook = await _admission(server, state_dir, client)
     synced, ready = asyncio.Event(), asyncio.Event()
     work = {
@@ -128,11 +130,11 @@ async def _run(server: ApiServer, state_dir: Path, kubeconfig: Path, announce: C
         "kubelet": kubelet.run(),
         "service addresses": ServiceProxy(client).run(),
         "operator": operator.run(
-            Client(outside),
+            cluster,
             operator.OperatorSettings(
                 WorkloadSettings(image=IMAGE, kv_events=False, single_node=True), provisioner="local", crds=all_crds()
             ),
-            Resolver.local(),
+            Resolver.local(secrets_of(cluster), hubs.settings()),
             synced=synced,
         ),
     }

@@ -89,11 +89,13 @@ def _kind(made: ModelProfile) -> Kind:
 def _on_hub(name: str) -> Found:
     import asyncio
 
+    from kaito.cli import hubs
     from kaito.models import hub
 
     async def ask() -> hub.HubModel:
-        endpoint, token = os.environ.get("HF_ENDPOINT") or hub.ENDPOINT, os.environ.get("HF_TOKEN")
-        async with hub.Hub(endpoint, token) as client:
+        which = hubs.options()
+        token = os.environ.get("HF_TOKEN")
+        async with hub.Hub(which.endpoint, token, cache=which.cache, offline=which.offline) as client:
             return await client.model(name)
 
     try:
@@ -109,6 +111,9 @@ def _on_hub(name: str) -> Found:
         kind=_kind(found.profile),
         gated=found.gated,
         revision=found.revision,
+        license=found.license,
+        task=found.task,
+        base_model=found.base_model,
         weight_format=found.weight_format,
         source="hub",
     )

@@ -2,22 +2,21 @@
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from kaito.cli import hubs
 from kaito.cli.connect import Session
 from kaito.cli.connect import run as connected
 from kaito.cli.errors import USAGE, CliError
 from kaito.controllers import process
 from kaito.controllers.admission import Serve
 from kaito.controllers.operator import OperatorSettings
-from kaito.controllers.resolver import HubSettings, Resolver, secrets_of
+from kaito.controllers.resolver import Resolver, secrets_of
 from kaito.kube.lease import LeaseLost
-from kaito.models import hub
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Options:
 def run(options: Options) -> None:
     """Until a signal. Raises CliError."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = HubSettings(os.environ.get("HF_ENDPOINT") or hub.ENDPOINT)
+    settings = hubs.settings()
 
     async def action(session: Session) -> None:
         ending = asyncio.Event()

@@ -13,13 +13,13 @@ from kaito.api.crds import workspace_crd
 from kaito.api.errors import SpecError, SpecErrors
 from kaito.capacity.host import this_host
 from kaito.capacity.machines import Machine, instance_types
+from kaito.cli import hubs
 from kaito.cli.errors import NOT_FOUND, NOT_READY, REFUSED, CliError
 from kaito.cli.machine import by_type
 from kaito.controllers import admission, revision
 from kaito.controllers.reasons import Reason, Trouble, config_missing
-from kaito.controllers.resolver import TOKEN_KEY, HubSettings, Resolver
+from kaito.controllers.resolver import TOKEN_KEY, Resolver
 from kaito.local.schema import crd
-from kaito.models import hub
 from kaito.models.catalogue import UnknownModelError
 from kaito.workloads.inference import REVISION_ANNOTATION, UnservableError, WorkloadSettings, inference_objects
 
@@ -121,8 +121,7 @@ async def _objects(ws: Object, manifest: Manifest, where: Target) -> list[Object
 
 
 def _resolver(manifest: Manifest, where: Target) -> Resolver:
-    settings = HubSettings(os.environ.get("HF_ENDPOINT") or hub.ENDPOINT)
-    return Resolver(where.host, secrets=manifest.secret, hub_settings=settings)
+    return Resolver(where.host, secrets=manifest.secret, hub_settings=hubs.settings())
 
 
 def _on(ws: Object, where: Target) -> Object:

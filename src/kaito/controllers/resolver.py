@@ -25,6 +25,7 @@ from kaito.models import catalogue, hub
 from kaito.models.catalogue import UnknownModelError
 from kaito.models.engine import engine_options
 from kaito.models.folder import from_folder
+from kaito.models.hub_cache import HubCache
 from kaito.models.profile import ModelError, ModelProfile
 from kaito.models.record import CatalogueEntry
 from kaito.nodes.provisioner import is_ready
@@ -59,10 +60,15 @@ class Model:
 
 @dataclass(frozen=True)
 class HubSettings:
-    """Which hub is asked: HF_ENDPOINT's value, and whether through the environment's proxies."""
+    """Which hub is asked: HF_ENDPOINT's value, and whether through the environment's proxies.
+
+    ``cache`` holds its answers over restarts; ``offline``: nothing else is read.
+    """
 
     endpoint: str = hub.ENDPOINT
     trust_env: bool = True
+    cache: HubCache | None = None
+    offline: bool = False
 
 
 def secrets_of(client: Client) -> Secrets:
@@ -174,7 +180,9 @@ class Resolver:
         if known is not None and self._clock() - known[0] < REMEMBER_S:
             return known[1]
         settings = self._hub_settings
-        async with hub.Hub(settings.endpoint, token, trust_env=settings.trust_env) as client:
+        async with hub.Hub(
+            settings.endpoint, token, trust_env=settings.trust_env, cache=settings.cache, offline=settings.offline
+        ) as client:
             found = await client.model(name)
         model = Model(
             found.profile.name, found.id, found.profile, revision=found.revision, weight_format=found.weight_format

@@ -4,48 +4,62 @@ The token goes to the hub's own address alone: never to the stores that it redir
 """
 
 import asyncio
-import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 from urllib.parse import quote
 
 import httpx
 
 from kaito.models.folder import INDEX, TOKENIZERS
+from kaito.models.hub_cache import STALE_S, HubCache, Key
+from kaito.models.hub_http import ENDPOINT, SMALL, TIMEOUT, WAITS_S, HubSession, HubUnavailableError, json_object
 from kaito.models.profile import ModelError, ModelProfile, header_length, parse_config, profile, tensor_bytes
 
-ENDPOINT: Final = "https://huggingface.co"
-TIMEOUT: Final = httpx.Timeout(20, connect=10)
+__all__ = ["ENDPOINT", "Hub", "HubModel", "HubUnavailableError"]
+
 PATIENCE_S: Final = 90
 """For all that is read of one model together."""
 AT_ONCE: Final = 8
 FIRST_BYTES: Final = 1 << 16
 """Of a weights file: most headers end within."""
 CONFIGS: Final = ("config.json", "params.json")
-SMALL: Final = 16 << 20
-"""The largest answer that is read, and the largest header of weights."""
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _SHA = re.compile(r"[0-9a-f]{40}")
 _SHARD = re.compile(r"[^/\\]+\.safetensors")
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
-class HubUnavailableError(ModelError):
-    """The hub did not answer, or not now; the same question may be answered later."""
-
-
 @dataclass(frozen=True, slots=True)
 class HubModel:
-    """A model: ``id`` as its authors spell it, ``revision`` the commit, ``weight_format`` auto or mistral."""
+    """A model: ``id`` as its authors spell it, ``revision`` the commit, ``weight_format`` auto or mistral.
+
+    ``license``, ``task`` and ``base_model`` are what its card says, None and empty where it says nothing.
+    """
 
     id: str
     revision: str
     gated: bool
     weight_format: str
-    profile: ModelProfile
+    weight_bytes: int
+    has_tokenizer: bool
+    has_chat_template: bool
+    license: str | None = None
+    task: str | None = None
+    base_model: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def profile(self) -> ModelProfile:
+        """The model in numbers."""
+        return profile(
+            self.id.rpartition("/")[2].lower(),
+            self.config,
+            weight_bytes=self.weight_bytes,
+            has_tokenizer=self.has_tokenizer,
+            has_chat_template=self.has_chat_template,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +68,16 @@ class _Listing:
     revision: str
     gated: bool
     sizes: Mapping[str, int]
+    card: Mapping[str, Any]
+    task: str | None
 
 
 class Hub:
-    """One hub and the token to ask it with. Use as ``async with``; ``model`` answers for one id."""
+    """One hub and the token to ask it with. Use as ``async with``; ``model`` answers for one id.
+
+    ``cache`` holds earlier answers; ``offline``: nothing else is read. ``trust_env``: whether the environment's proxies
+    are used. Raises ModelError for a bad endpoint or token.
+    """
 
     def __init__(
         self,
@@ -68,26 +88,13 @@ class Hub:
         patience: float = PATIENCE_S,
         largest: int = SMALL,
         trust_env: bool = True,
+        waits: Sequence[float] = WAITS_S,
+        cache: HubCache | None = None,
+        offline: bool = False,
     ) -> None:
-        """``trust_env``: whether the environment's proxies are used. Raises ModelError for a bad endpoint or token."""
-        try:
-            url = httpx.URL(endpoint.rstrip("/"))
-        except httpx.InvalidURL:
-            url = httpx.URL()
-        if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query:
-            raise ModelError("the hub's endpoint (HF_ENDPOINT) must be like https://host, without user and password")
-        token = (token or "").strip()
-        if token and not re.fullmatch(r"[\x21-\x7e]+", token):
-            raise ModelError("the hub's token (HF_TOKEN) has characters that no token has; copy it again")
-        self.endpoint = str(url)
-        self._token, self._patience, self._largest = token, patience, largest
-        self._client = httpx.AsyncClient(
-            timeout=timeout,
-            follow_redirects=True,
-            max_redirects=5,
-            trust_env=trust_env,
-            headers={"Accept-Encoding": "identity"},
-        )
+        self._session = HubSession(endpoint, token, timeout=timeout, largest=largest, trust_env=trust_env, waits=waits)
+        self.endpoint = self._session.endpoint
+        self._patience, self._cache, self._offline = patience, cache, offline
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     def __repr__(self) -> str:
@@ -97,7 +104,7 @@ class Hub:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._client.aclose()
+        await self._session.close()
 
     async def model(self, model_id: str, revision: str = "main") -> HubModel:
         """The model of that id at the commit that ``revision`` names now.
@@ -106,6 +113,40 @@ class Hub:
         """
         if not _ID.fullmatch(model_id) or ".." in model_id:
             raise ModelError(f"{model_id!r} is not a Hugging Face id; write it as org/model")
+        key = Key(self.endpoint, model_id, revision, self._session.token)
+        known = self._remembered(key, within=float("inf") if self._offline else None)
+        if known is not None:
+            return known
+        if self._offline:
+            raise HubUnavailableError(
+                f"{model_id} at revision {revision!r}: HF_HUB_OFFLINE is set and no answer of {self.endpoint} is kept; "
+                "clear it for one run, name a folder, or use a name of `kaito models list`"
+            )
+        try:
+            found = await self._asked(model_id, revision)
+        except HubUnavailableError:
+            stale = self._remembered(key, within=STALE_S)
+            if stale is None:
+                raise
+            return stale
+        except ModelError:
+            if self._cache is not None:
+                self._cache.drop(key)
+            raise
+        if self._cache is not None:
+            self._cache.put(key, asdict(found))
+        return found
+
+    def _remembered(self, key: Key, within: float | None) -> HubModel | None:
+        held = self._cache.get(key, within=within) if self._cache is not None else None
+        if held is None:
+            return None
+        try:
+            return HubModel(**{**held, "base_model": tuple(held["base_model"])})
+        except (TypeError, KeyError):
+            return None
+
+    async def _asked(self, model_id: str, revision: str) -> HubModel:
         try:
             async with asyncio.timeout(self._patience):
                 return await self._model(model_id, revision)
@@ -127,38 +168,39 @@ class Hub:
             revision=found.revision,
             gated=found.gated,
             weight_format="mistral" if mistral else "auto",
-            profile=profile(
-                found.id.rpartition("/")[2].lower(),
-                config,
-                weight_bytes=await self._weights(found, shards),
-                has_tokenizer=any(name in names for name in TOKENIZERS),
-                has_chat_template=await self._has_chat_template(found),
-            ),
+            weight_bytes=await self._weights(found, shards),
+            has_tokenizer=any(name in names for name in TOKENIZERS),
+            has_chat_template=await self._has_chat_template(found),
+            license=_license(found.card),
+            task=found.task,
+            base_model=_texts(found.card.get("base_model")),
+            config=config,
         )
 
     async def _listing(self, model_id: str, revision: str) -> _Listing:
         path = f"/api/models/{model_id}/revision/{quote(revision, safe='')}?blobs=true"
         what = f"{model_id} at revision {revision!r}"
-        async with self._get(path, what) as response:
-            facts = _object(await self._body(response, what), what)
+        async with self._session.get(path, what) as response:
+            facts = json_object(await self._session.body(response, what), what)
         sha, files = facts.get("sha"), facts.get("siblings")
         if not isinstance(sha, str) or not _SHA.fullmatch(sha) or not isinstance(files, list):
             raise ModelError(f"{what}: {self.endpoint} names no commit and files; check HF_ENDPOINT")
-        sizes = {}
-        for file in files:
-            name, size = file.get("rfilename"), file.get("size")
-            if isinstance(name, str) and "/" not in name:
-                sizes[name] = size if isinstance(size, int) else -1
-        canonical = facts.get("id")
-        known = canonical if isinstance(canonical, str) and _ID.fullmatch(canonical) else model_id
-        return _Listing(known, sha, bool(facts.get("gated")), sizes)
+        canonical, card = facts.get("id"), facts.get("cardData")
+        return _Listing(
+            id=canonical if isinstance(canonical, str) and _ID.fullmatch(canonical) else model_id,
+            revision=sha,
+            gated=bool(facts.get("gated")),
+            sizes=_sizes(files),
+            card=card if isinstance(card, dict) else {},
+            task=next(iter(_texts(facts.get("pipeline_tag"))), None),
+        )
 
     async def _shards(self, found: _Listing) -> tuple[list[str], bool]:
         """The files that make up the weights once, and whether they are Mistral's own format."""
         files = sorted(name for name in found.sizes if name.endswith(".safetensors"))
         plain = [name for name in files if not name.startswith("consolidated")]
         if INDEX in found.sizes and plain:
-            index = _object((await self._text(found, INDEX)).encode(), f"{found.id}: {INDEX}")
+            index = json_object((await self._text(found, INDEX)).encode(), f"{found.id}: {INDEX}")
             weights = index.get("weight_map")
             names = sorted({str(name) for name in weights.values()}) if isinstance(weights, dict) else []
             wrong = [name for name in names if not _SHARD.fullmatch(name) or name not in found.sizes]
@@ -188,7 +230,7 @@ class Hub:
         async with self._slots:
             first, size = await self._part(found, name, 0, FIRST_BYTES)
             length = header_length(first, size, where)
-            if length > self._largest:
+            if length > self._session.largest:
                 raise ModelError(f"{where}: its header has {length} bytes, and no model's has. Choose another model.")
             if 8 + length > len(first):
                 rest, _ = await self._part(found, name, len(first), 8 + length - len(first))
@@ -201,10 +243,11 @@ class Hub:
         """``count`` bytes of a file from ``start``, or as many as there are, and the file's size."""
         where = f"{found.id}: {name}"
         headers = {"Range": f"bytes={start}-{start + count - 1}"}
-        async with self._get(_file(found, name), where, headers, also=(416,)) as response:
+        async with self._session.get(_file(found, name), where, headers, also=(416,)) as response:
+            listed = found.sizes[name]
             if response.status_code == 416:
-                return b"", max(0, found.sizes[name])
-            skip, size = 0, found.sizes[name]
+                return b"", max(0, listed)
+            skip, size = 0, listed
             if response.status_code == 206:
                 told = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
                 if told is None or int(told[1]) != start:
@@ -212,7 +255,12 @@ class Hub:
                 size = int(told[3])
             else:  # The whole file: read up to the part that is wanted, and no further.
                 skip = start
-                size = int(response.headers.get("Content-Length", size))
+                told_size = response.headers.get("Content-Length", "")
+                size = int(told_size) if told_size.isdecimal() else size
+            if listed >= 0 and size != listed:
+                raise ModelError(
+                    f"{where}: {self.endpoint} lists {listed} bytes and sends {size}. Check HF_ENDPOINT, or ask later."
+                )
             data = bytearray()
             async for chunk in response.aiter_bytes():
                 data += chunk
@@ -230,68 +278,36 @@ class Hub:
 
     async def _text(self, found: _Listing, name: str) -> str:
         where = f"{found.id}: {name}"
-        async with self._get(_file(found, name), where) as response:
-            body = await self._body(response, where)
+        async with self._session.get(_file(found, name), where) as response:
+            body = await self._session.body(response, where)
         try:
             return body.decode()
         except UnicodeDecodeError as exc:
             raise ModelError(f"{where}: is not text. Choose another revision or model.") from exc
-
-    async def _body(self, response: httpx.Response, where: str) -> bytes:
-        data = bytearray()
-        async for chunk in response.aiter_bytes():
-            data += chunk
-            if len(data) > self._largest:
-                raise ModelError(
-                    f"{where}: is larger than {self._largest} bytes, and no model's metadata is. Check HF_ENDPOINT."
-                )
-        return bytes(data)
-
-    @asynccontextmanager
-    async def _get(
-        self, path: str, what: str, headers: Mapping[str, str] | None = None, *, also: Sequence[int] = ()
-    ) -> AsyncIterator[httpx.Response]:
-        """A streamed answer. The client drops the token when a redirect leads to another host, port or scheme."""
-        sent = dict(headers or {}) | ({"Authorization": f"Bearer {self._token}"} if self._token else {})
-        try:
-            async with self._client.stream("GET", self.endpoint + path, headers=sent) as response:
-                if response.status_code not in (200, 206, *also):
-                    raise self._refused(response, what)
-                yield response
-        except httpx.TooManyRedirects as exc:
-            raise ModelError(f"{what}: {self.endpoint} redirects without end; check HF_ENDPOINT") from exc
-        except httpx.HTTPError as exc:
-            raise HubUnavailableError(
-                f"{what}: {self.endpoint} cannot be reached ({type(exc).__name__}); check the network, set HF_ENDPOINT "
-                "to a mirror, or use a name of `kaito models list`, which needs no network"
-            ) from exc
-
-    def _refused(self, response: httpx.Response, what: str) -> ModelError:
-        code, status = response.headers.get("X-Error-Code", ""), response.status_code
-        if status in (401, 403) and (code == "GatedRepo" or status == 403):
-            remedy = "accept its licence there, and name a Secret with your token (key HF_TOKEN) in modelAccessSecret"
-            who = "your token has no access" if self._token else "it is gated and no token was given"
-            return ModelError(f"{what}: {self.endpoint} answers {status}: {who}; {remedy}")
-        if status == 401:
-            remedy = "check the name, and the token" if self._token else "check the name; a private model needs a token"
-            return ModelError(f"{what}: {self.endpoint} answers 401: it does not exist or is private; {remedy}")
-        if status == 404:
-            missing = "there is no such revision" if code == "RevisionNotFound" else "it is not there"
-            return ModelError(f"{what}: {self.endpoint} answers 404: {missing}; check the name")
-        if status == 429 or status >= 500:
-            return HubUnavailableError(f"{what}: {self.endpoint} answers {status}; it is asked again later")
-        return ModelError(f"{what}: {self.endpoint} answers {status}; check HF_ENDPOINT")
 
 
 def _file(found: _Listing, name: str) -> str:
     return f"/{found.id}/resolve/{found.revision}/{quote(name)}"
 
 
-def _object(text: bytes, where: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as exc:
-        raise ModelError(f"{where}: is not JSON. Check HF_ENDPOINT.") from exc
-    if not isinstance(value, dict):
-        raise ModelError(f"{where}: holds {type(value).__name__}, not an object. Check HF_ENDPOINT.")
-    return value
+def _sizes(files: Sequence[Any]) -> dict[str, int]:
+    """Bytes of each file at the top, -1 where the hub does not say."""
+    sizes = {}
+    for file in files:
+        name, size = (file.get("rfilename"), file.get("size")) if isinstance(file, dict) else (None, None)
+        if isinstance(name, str) and "/" not in name:
+            sizes[name] = size if isinstance(size, int) and not isinstance(size, bool) else -1
+    return sizes
+
+
+def _license(card: Mapping[str, Any]) -> str | None:
+    """The card's licence; its own name where it is one of its authors' making."""
+    names = _texts(card.get("license"))
+    own = _texts(card.get("license_name"))
+    return own[0] if own and names[:1] in ((), ("other",)) else next(iter(names), None)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """A card's text, or its list of texts."""
+    values = value if isinstance(value, list) else [value]
+    return tuple(one for one in values if isinstance(one, str) and one)

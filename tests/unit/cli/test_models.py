@@ -104,16 +104,26 @@ def test_what_is_no_model_is_not_found(name: str, says: str) -> None:
     assert caught.value.code == NOT_FOUND
 
 
-async def test_a_hub_id_is_asked_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hub_id_is_asked_of_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fake = FakeHub()
     async with serving(fake) as url:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         monkeypatch.setenv("HF_ENDPOINT", url)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.setenv("HF_TOKEN", "hf_mine")
         found = await asyncio.to_thread(find.model, "org/tiny-model")
         assert (found.id, found.revision, found.gated, found.source) == ("Org/Tiny-Model", SHA, True, "hub")
         assert {sent for _, sent in fake.asked} == {"Bearer hf_mine"}
+        assert (found.license, found.task, found.base_model) == ("mit", "text-generation", ("Org/Tiny-Base",))
         fake.status = 503
+        assert await asyncio.to_thread(find.model, "Org/Tiny-Model") == found
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        assert await asyncio.to_thread(find.model, "Org/Tiny-Model") == found
+        with pytest.raises(CliError, match="HF_HUB_OFFLINE is set") as caught:
+            await asyncio.to_thread(find.model, "org/none")
+        assert caught.value.code == UNREACHABLE
+        monkeypatch.delenv("HF_HUB_OFFLINE")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
         with pytest.raises(CliError, match="answers 503") as caught:
             await asyncio.to_thread(find.model, "org/tiny-model")
         assert caught.value.code == UNREACHABLE
@@ -162,9 +172,12 @@ def test_run_refuses_before_it_creates(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _checked("./kaito-demo", None) == str(DEMO)
 
 
-def test_run_leaves_a_hub_that_does_not_answer_here_to_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_leaves_a_hub_that_does_not_answer_here_to_the_cluster(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from kaito.cli.talk import _checked
 
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     assert _checked("org/model", None) == "org/model"

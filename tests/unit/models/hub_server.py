@@ -1,5 +1,6 @@
 """A hub on loopback that behaves like huggingface.co: listings, redirects to a second host, ranges, error codes."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -53,6 +54,14 @@ class FakeHub:
     ranges: bool = True
     cdn: str = ""
     token: str = ""
+    gated: Any = "manual"
+    card: Any = field(default_factory=lambda: {"license": "mit", "base_model": "Org/Tiny-Base"})
+    task: Any = "text-generation"
+    busy: int = 0
+    retry_after: str = ""
+    moved: str = ""
+    drip: float = 0
+    lies: dict[str, int] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     stored: list[tuple[str, str | None]] = field(default_factory=list)
     sent: int = 0
@@ -64,6 +73,16 @@ class FakeHub:
         app.router.add_get("/store/{file}", self.store)
         return app
 
+    def _refused(self, request: web.Request) -> web.Response | None:
+        """What a busy hub answers, and one that shows the model to ``token`` alone."""
+        if self.busy:
+            self.busy -= 1
+            headers = {"Retry-After": self.retry_after} if self.retry_after else {}
+            return web.json_response({"error": "busy"}, status=429, headers=headers)
+        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.json_response({"error": "no"}, status=401, headers={"X-Error-Code": self.code})
+        return None
+
     def _error(self, status: int) -> web.Response:
         return web.json_response({"error": "no"}, status=status, headers={"X-Error-Code": self.code})
 
@@ -72,23 +91,41 @@ class FakeHub:
         org, name, revision = (request.match_info[key] for key in ("org", "name", "revision"))
         if self.status != 200:
             return self._error(self.status)
+        if (refused := self._refused(request)) is not None:
+            return refused
+        if self.moved:
+            raise web.HTTPTemporaryRedirect(f"{self.moved}{request.path_qs}")
         if f"{org}/{name}".lower() != self.id.lower() or revision not in ("main", SHA):
             self.code = "RepoNotFound" if revision == "main" else "RevisionNotFound"
             return self._error(404)
         if f"{org}/{name}" != self.id:
             raise web.HTTPTemporaryRedirect(f"/api/models/{self.id}/revision/{revision}?blobs=true")
-        siblings = [{"rfilename": name, "size": len(data)} for name, data in self.files.items()]
-        return web.json_response({"id": self.id, "sha": SHA, "gated": "manual", "siblings": siblings})
+        siblings = [{"rfilename": name, "size": self.lies.get(name, len(data))} for name, data in self.files.items()]
+        told = {"gated": self.gated, "cardData": self.card, "pipeline_tag": self.task}
+        return web.json_response({"id": self.id, "sha": SHA, "siblings": siblings} | told)
 
     async def resolve(self, request: web.Request) -> web.StreamResponse:
         self.asked.append((request.path, request.headers.get("Authorization")))
         assert request.match_info["revision"] == SHA
         if self.file_status != 200:
             return self._error(self.file_status)
+        if (refused := self._refused(request)) is not None:
+            return refused
         file = request.match_info["file"]
         if self.cdn and file.endswith(".safetensors"):
             raise web.HTTPFound(f"{self.cdn}/store/{file}")
+        if self.drip:
+            return await self._dripped(request, file)
         return self._bytes(request, file)
+
+    async def _dripped(self, request: web.Request, file: str) -> web.StreamResponse:
+        """Byte by byte, with a pause after each."""
+        response = web.StreamResponse(headers={"Content-Length": str(len(self.files[file]))})
+        await response.prepare(request)
+        for byte in self.files[file]:
+            await response.write(bytes([byte]))
+            await asyncio.sleep(self.drip)
+        return response
 
     async def store(self, request: web.Request) -> web.StreamResponse:
         self.stored.append((request.path, request.headers.get("Authorization")))

@@ -18,7 +18,8 @@ NAME = "Org/Tiny-Model"
 
 
 async def read(hub: FakeHub, model_id: str = NAME, revision: str = "main", **options: Any) -> HubModel:
-    async with serving(hub) as url, Hub(url, trust_env=False, **options) as client:
+    options = {"waits": (0.0, 0.0), "trust_env": False} | options
+    async with serving(hub) as url, Hub(url, **options) as client:
         return await client.model(model_id, revision)
 
 
