@@ -24,6 +24,11 @@ class Block:
         return all(line.startswith("make ") for line in self.text.splitlines() if line.strip())
 
     @property
+    def needs_hub(self) -> bool:
+        """Whether it is a step of a page that asks a hub: tests/unit/docs/test_onboarding.py does them in order."""
+        return self.page == "docs/preset-onboarding.md"
+
+    @property
     def needs_cluster(self) -> bool:
         return bool(re.search(r"\bkaito up\b", self.text))
 

@@ -1,4 +1,4 @@
-"""models list, models describe: the catalogue, and all that is known of one model. Needs no cluster."""
+"""models list, describe, refresh: the catalogue, and all that is known of one model. Needs no cluster."""
 
 from typing import Annotated, Any
 
@@ -6,6 +6,7 @@ import typer
 
 from kaito.cli.errors import NOT_FOUND, CliError
 from kaito.cli.options import Output, OutputOption, dump
+from kaito.cli.refresh import refresh
 
 app = typer.Typer(help="The models that KAITO knows by name.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -51,6 +52,9 @@ def describe(
     from kaito.cli import models_view
 
     models_view.show_one(described)
+
+
+app.command("refresh")(refresh)
 
 
 def register(parent: typer.Typer) -> None:

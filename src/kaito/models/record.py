@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 
 from kaito.models.folder import from_folder
-from kaito.models.profile import ModelError, ModelProfile, integer, profile
+from kaito.models.profile import CONTEXT_KEYS, ModelError, ModelProfile, integer, profile
 
 HERE: Final = Path(__file__).parent
 GIB: Final = 1 << 30
@@ -48,7 +48,15 @@ CONFIG_KEYS: Final = (
     "quantization_config",
 )  # fmt: skip
 """The keys of config.json that a record keeps, in the order in which they are written."""
-QUANTIZATION_KEYS: Final = ("quant_method", "bits")
+OTHER_NAMES: Final = {
+    "max_position_embeddings": CONTEXT_KEYS,
+    "num_hidden_layers": ("n_layer", "n_layers", "num_layers"),
+    "hidden_size": ("n_embd", "d_model", "dim"),
+    "num_attention_heads": ("n_head", "n_heads"),
+    "num_key_value_heads": ("n_head_kv", "n_kv_heads", "num_kv_heads", "multi_query_group_num"),
+    "head_dim": ("attention_head_dim", "hidden_size_per_head"),
+}
+"""What other families call the same, Mistral's own params.json among them."""
 MIXED: Final = {
     "DeepseekV4ForCausalLM": ("compress_ratios",),
     "Gemma3ForConditionalGeneration": ("sliding_window",),
@@ -210,14 +218,29 @@ def text_of(entry: CatalogueEntry) -> str:
 
 
 def kept(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a record keeps of a configuration that was read with ``parse_config``."""
+    """What a record keeps of a configuration that was read with ``parse_config``, under one name for each fact.
+
+    The size of a head is left out where it follows from the hidden size. The quantisation is named by how the weights
+    are packed, where the configuration says that: as in KAITO v0.12's catalogue.
+    """
     found = {key: config[key] for key in CONFIG_KEYS if config.get(key) is not None}
+    for key, others in OTHER_NAMES.items():
+        number = integer(config, key, *others)
+        if number:
+            found[key] = number
+    if config.get("multi_query") is True:
+        found.setdefault("num_key_value_heads", 1)
+    heads, head_size = found.get("num_attention_heads"), found.get("head_dim")
+    if heads and head_size and heads * head_size == found.get("hidden_size"):
+        del found["head_dim"]
     quantization = found.pop("quantization_config", None)
     if isinstance(quantization, dict):
-        held = {key: quantization[key] for key in QUANTIZATION_KEYS if quantization.get(key) is not None}
-        if held:
-            found["quantization_config"] = held
-    return found
+        named = [quantization.get(key) for key in ("format", "quant_algo", "quant_method")]
+        method = next((name for name in named if isinstance(name, str) and name), None)
+        bits = integer(quantization, "bits")
+        if method is not None:
+            found["quantization_config"] = {"quant_method": method} | ({"bits": bits} if bits else {})
+    return {key: found[key] for key in CONFIG_KEYS if key in found}
 
 
 def _lines(key: str, value: Any) -> list[str]:
@@ -241,7 +264,10 @@ def _is_weights(value: Any) -> bool:
 
 
 def _is_config(value: Any) -> bool:
-    return isinstance(value, dict) and "architectures" in value and all(key in CONFIG_KEYS for key in value)
+    names = value.get("architectures") if isinstance(value, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return False
+    return all(key in CONFIG_KEYS for key in value)
 
 
 _KEYS: Final = (
@@ -275,5 +301,8 @@ _CHECKS: Final[Mapping[str, tuple[Any, str]]] = {
     "format": (lambda value: value in FORMATS, f"Use one of {', '.join(FORMATS)}."),
     "folder": (lambda value: isinstance(value, str), "Write a path below the package."),
     "weights": (_is_weights, "Write bytes as a number, or GiB such as 27.31Gi."),
-    "config": (_is_config, f"Write architectures, and no other keys of config.json than {', '.join(CONFIG_KEYS)}."),
+    "config": (
+        _is_config,
+        f"Write a list of architectures, and no other keys of config.json than {', '.join(CONFIG_KEYS)}.",
+    ),
 }

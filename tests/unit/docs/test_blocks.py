@@ -8,7 +8,7 @@ import pytest
 
 from tests.pages import ROOT, Block, blocks, environment
 
-PLAIN = [block for block in blocks() if not block.needs_cluster and not block.is_make]
+PLAIN = [block for block in blocks() if not (block.needs_cluster or block.needs_hub or block.is_make)]
 
 
 def test_the_pages_have_blocks_of_each_kind() -> None:
