@@ -18,6 +18,7 @@ from kaito.kube import resources
 from kaito.kube.client import Client
 from kaito.models import hub
 from kaito.models.catalogue import lookup
+from kaito.models.hub_cache import HubCache
 from tests.unit.controllers.memory import MemoryApi
 from tests.unit.models.hub_server import CONFIG, SHA, FakeHub, serving, tensors
 
@@ -246,6 +247,19 @@ async def test_oddity_a_model_seen_with_one_token_is_not_shown_without_it() -> N
         said = await told(ask, workspace("Org/Tiny-Model"))
         assert "it is gated and no token was given" in said
         await ask(workspace("Org/Tiny-Model", secret="mine"), [], None)
+
+
+async def test_an_operator_that_starts_anew_need_not_ask_the_hub_again(tmp_path: Path) -> None:
+    fake, kept = FakeHub(), HubCache(tmp_path)
+    async with serving(fake) as url:
+        for offline in (False, True):
+            settings = HubSettings(url, trust_env=False, cache=kept, offline=offline)
+            made = await Resolver(lambda: HOST, hub_settings=settings)(workspace("Org/Tiny-Model"), [], None)
+            assert (made.model, made.revision) == ("Org/Tiny-Model", SHA)
+            fake.status = 404
+        ask = Resolver(lambda: HOST, hub_settings=HubSettings(url, trust_env=False, offline=True))
+        with pytest.raises(Trouble, match="HF_HUB_OFFLINE is set"):
+            await ask(workspace("Org/Tiny-Model"), [], None)
 
 
 async def test_a_secret_that_does_not_help_is_named() -> None:
