@@ -72,7 +72,7 @@ def stored(ws: Object) -> Object:
     compiled = crd.compile(workspace_crd())
     version = ws["apiVersion"].rpartition("/")[2]
     compiled.versions[version].default(ws)
-    return compiled.convert(ws, compiled.storage.type.version)
+    return compiled.renamed(ws, compiled.storage.type.version)
 
 
 def target(ws: Object, *, instance_type: str | None, image: str | None) -> Target:

@@ -1,11 +1,10 @@
-"""Versions of one kind: what a definition without, and one with a conversion webhook means for its objects."""
+"""Versions of one kind whose definition has no conversion webhook."""
 
 from typing import Any
 
-import pytest
-
+from kaito.local.apiserver.conversion import Conversions
+from kaito.local.apiserver.hook_client import HookClient
 from kaito.local.apiserver.kinds import Kind, Kinds
-from kaito.local.apiserver.status import StatusError
 
 
 def served(conversion: dict[str, Any]) -> Kinds:
@@ -16,7 +15,7 @@ def served(conversion: dict[str, Any]) -> Kinds:
     ]
     names = {"plural": "boxes", "kind": "Box"}
     spec = {"group": "g.io", "scope": "Namespaced", "names": names, "versions": versions, "conversion": conversion}
-    kinds = Kinds()
+    kinds = Kinds(Conversions(HookClient(lambda namespace, name, port: None)))
     kinds.put({"metadata": {"name": "boxes.g.io"}, "spec": spec})
     return kinds
 
@@ -30,22 +29,16 @@ def kind(kinds: Kinds, version: str) -> Kind:
 OLD = {"apiVersion": "g.io/v1alpha1", "kind": "Box", "metadata": {"name": "a"}, "spec": {"length": 1}}
 
 
-def test_without_a_webhook_versions_differ_in_name_alone() -> None:
+async def test_without_a_webhook_versions_differ_in_name_alone() -> None:
     kinds = served({"strategy": "None"})
-    stored = kind(kinds, "v1alpha1").stored(OLD)
+    stored = await kind(kinds, "v1alpha1").stored(OLD)
     assert stored == OLD | {"apiVersion": "g.io/v1"}
-    assert kind(kinds, "v1alpha1").out(stored) == OLD
+    assert await kind(kinds, "v1alpha1").out(stored) == OLD
 
 
-def test_what_a_webhook_would_have_to_convert_is_refused_and_loses_nothing() -> None:
-    kinds = served({"strategy": "Webhook"})
-    with pytest.raises(StatusError) as refused:
-        kind(kinds, "v1alpha1").stored(OLD)
-    assert refused.value.status["code"] == 500
-    assert refused.value.status["message"] == (
-        "Internal error occurred: conversion webhook for g.io, Kind=Box failed: this server does not call conversion "
-        "webhooks, and the object is of g.io/v1alpha1: use the version v1"
-    )
-    new = OLD | {"apiVersion": "g.io/v1"}
-    assert kind(kinds, "v1").stored(new) == new
-    assert kind(kinds, "v1").out(new) == new
+async def test_what_is_shown_is_that_of_the_object_given_and_not_of_its_namesake() -> None:
+    shown = kind(served({"strategy": "None"}), "v1")
+    meta = {"name": "a", "uid": "u", "resourceVersion": "7"}
+    before = OLD | {"apiVersion": "g.io/v1", "metadata": meta}
+    after = before | {"spec": {"length": 2}}
+    assert await shown.out_all([before, after]) == [before, after]

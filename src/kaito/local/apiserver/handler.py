@@ -102,7 +102,7 @@ class Handler:
         if method in ("GET", "HEAD"):
             if request.flag("watch"):
                 return self._watch(kind, target, request, wanted)
-            objs, meta = self._reader.list(kind, target, request)
+            objs, meta = await self._reader.list(kind, target, request)
             document = self._reader.shape_many(kind, objs, meta, wanted, request)
             return Response(200, encode(document, wanted), wanted.content_type, _deprecation(kind))
         if kind.type.namespaced and not target.namespace and not (method == "DELETE"):
@@ -128,7 +128,7 @@ class Handler:
         if method in ("GET", "HEAD"):
             if request.flag("watch"):
                 return self._watch(kind, target, request, wanted)
-            obj = self._writer.read(kind, target.namespace, target.name)
+            obj = await self._writer.read(kind, target.namespace, target.name)
             return self._answer(200, kind, obj, wanted, request, None)
         if method == "PUT":
             options = read_options(request, request.body)
@@ -169,7 +169,8 @@ class Handler:
             raise status.method_not_allowed()
         how, options = read_delete(request)
         selection = Selection.of(kind, target, request)
-        found = [o for o in self._store.list(kind.resource, target.namespace or None) if selection.matches(o)]
+        found = self._store.list(kind.resource, target.namespace or None)
+        found = await self._reader.chosen(kind, selection, found)
         deleted: list[Object] = []  # as they were found
         for obj in found:
             meta = obj["metadata"]
@@ -180,9 +181,9 @@ class Handler:
                 if refused.code != 404:
                     raise
                 continue
-            deleted.append(kind.out(obj))
+            deleted.append(obj)
         meta = {"resourceVersion": str(self._store.version)}
-        document = self._reader.shape_many(kind, deleted, meta, wanted, request)
+        document = self._reader.shape_many(kind, await kind.out_all(deleted), meta, wanted, request)
         return Response(200, encode(document, wanted), wanted.content_type, options.warnings)
 
     def _watch(self, kind: Kind, target: Target, request: Request, wanted: Wanted) -> Response:
@@ -211,7 +212,7 @@ class Handler:
         if sub == "scale":
             return await self._scale(kind, target, request, wanted)
         if sub == "log" and method == "GET":
-            lines = self._subresources.log(kind, target, request)
+            lines = await self._subresources.log(kind, target, request)
             return Response(204, b"", "") if lines is None else Response(200, lines, "text/plain")
         if sub in ("binding", "eviction", "token") and method == "POST":
             body, options = read_body(request), read_options(request, request.body)
@@ -222,14 +223,14 @@ class Handler:
             elif sub == "eviction":
                 answer = await self._subresources.evict(kind, target, body, options)
             else:
-                answer = self._subresources.issue(kind, target, body)
+                answer = await self._subresources.issue(kind, target, body)
             return Response(201, encode(answer, wanted), wanted.content_type)
         if sub in ("exec", "attach", "portforward"):
             text = f"{sub} is not offered by this cluster: pods are processes of this machine, use its own tools"
             raise status.refusal(403, text)
         if sub in ("status", "finalize", "approval", "resize", "ephemeralcontainers"):
             if method in ("GET", "HEAD"):
-                obj = self._writer.read(kind, target.namespace, target.name)
+                obj = await self._writer.read(kind, target.namespace, target.name)
                 return self._answer(200, kind, obj, wanted, request, None)
             if method == "PUT":
                 options = read_options(request, request.body)

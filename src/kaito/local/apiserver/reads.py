@@ -100,8 +100,8 @@ class Reader:
 
     # ---------------------------------------------------------------------------------------------------------- list
 
-    def list(self, kind: Kind, target: Target, request: Request) -> tuple[Any, Object]:
-        """(objects, list metadata)."""
+    async def list(self, kind: Kind, target: Target, request: Request) -> tuple[Any, Object]:
+        """(objects, list metadata). Raises StatusError."""
         selection = Selection.of(kind, target, request)
         limit = number(request, "limit")
         number(request, "timeoutSeconds")  # refused when it is no number, though a list never takes long
@@ -113,7 +113,7 @@ class Reader:
             _check_match(request)
             version = self._checked_version(request)
             found = self._found(kind, target, version)
-            objs = found if selection.everything else [obj for obj in found if selection.matches(obj)]
+            objs = found if selection.everything else await self.chosen(kind, selection, found)
         meta: Object = {"resourceVersion": str(version)}
         page = objs[start:]
         at_zero = request.option("resourceVersion") == "0" and not token
@@ -124,7 +124,14 @@ class Reader:
                 meta["remainingItemCount"] = len(objs) - start - limit
         elif kind.type.custom:
             meta["continue"] = ""
-        return [kind.out(obj) for obj in page], meta
+        return await kind.out_all(page), meta
+
+    async def chosen(self, kind: Kind, selection: Selection, objs: Any) -> Any:
+        """The stored objects that are meant: of what a webhook converts, its answer decides."""
+        if kind.conversions is None:
+            return [obj for obj in objs if selection.matches(obj)]
+        shown = await kind.out_all(objs)
+        return [obj for obj, seen in zip(objs, shown, strict=True) if selection.matches(seen)]
 
     def _checked_version(self, request: Request) -> int:
         """The version of what is there. Raises StatusError when the client asked for another that cannot be had."""
@@ -200,9 +207,14 @@ class Reader:
         if not since:
             since = store.version
             # No await between reading the version and the objects, so nothing is missed or told twice.
-            for obj in store.list(kind.resource, plan.selection.namespace or None):
-                if plan.selection.matches(obj):
-                    yield plan.line("ADDED", kind.out(obj))
+            found = store.list(kind.resource, plan.selection.namespace or None)
+            try:
+                shown = await kind.out_all(await self.chosen(kind, plan.selection, found))
+            except status.StatusError as refused:
+                yield _error_line(refused)
+                return
+            for obj in shown:
+                yield plan.line("ADDED", obj)
             if plan.ending:
                 yield plan.bookmark(since, initial_end=True)
         # Every half a minute, and shortly before the end: the client goes on from there.
@@ -215,41 +227,42 @@ class Reader:
                     if isinstance(event, int):
                         if plan.bookmarks:
                             yield plan.bookmark(event)
-                    elif (line := self._line(plan, event)) is not None:
+                    elif (line := await self._line(plan, event)) is not None:
                         yield line
         except TimeoutError:
             return
         except Expired:
             message = f"too old resource version: {since} ({store.version})"
-            yield orjson.dumps({"type": "ERROR", "object": status.expired(message).status}) + b"\n"
+            yield _error_line(status.expired(message))
         except status.StatusError as refused:
-            yield orjson.dumps({"type": "ERROR", "object": refused.status}) + b"\n"
+            yield _error_line(refused)
         finally:
             await feed.aclose()  # type: ignore[attr-defined]
 
-    def _line(self, plan: "_Watch", event: Event) -> bytes | None:
+    async def _line(self, plan: "_Watch", event: Event) -> bytes | None:
         """What a watcher is told of an event: an object that enters or leaves its selection is added or deleted."""
         selection, kind = plan.selection, event.kind
         if selection.namespace and event.key.namespace != selection.namespace:
             return None
         obj = event.obj
         if not selection.everything:
-            is_in = kind != "DELETED" and selection.matches(obj)
-            was_in = event.old is not None and selection.matches(event.old)
+            is_in = kind != "DELETED" and bool(await self.chosen(plan.kind, selection, [obj]))
+            was_in = event.old is not None and bool(await self.chosen(plan.kind, selection, [event.old]))
             if not is_in and not was_in:
                 return None
             if not is_in and kind != "DELETED":
                 # It left: shown as it was when it was last in, with the version of the change.
                 assert event.old is not None
                 version = {"resourceVersion": obj["metadata"]["resourceVersion"]}
-                return plan.line("DELETED", plan.kind.out(event.old | {"metadata": event.old["metadata"] | version}))
+                last = event.old | {"metadata": event.old["metadata"] | version}
+                return plan.line("DELETED", await plan.kind.out(last))
             kind = "DELETED" if kind == "DELETED" else "MODIFIED" if was_in else "ADDED"
         if plan.wanted.kind or plan.wanted.yaml:
-            return plan.line(kind, plan.kind.out(obj))
+            return plan.line(kind, await plan.kind.out(obj))
         name = (event.version, kind, plan.kind.type.api_version)
         line = self._lines.get(name)
         if line is None:
-            line = self._lines[name] = plan.line(kind, plan.kind.out(obj))
+            line = self._lines[name] = plan.line(kind, await plan.kind.out(obj))
             if len(self._lines) > 1024:
                 self._lines.popitem(last=False)
         return line
@@ -297,6 +310,10 @@ class _Watch:
                 head = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
             obj = head | {"metadata": meta}
         return orjson.dumps({"type": "BOOKMARK", "object": obj}) + b"\n"
+
+
+def _error_line(refused: status.StatusError) -> bytes:
+    return orjson.dumps({"type": "ERROR", "object": refused.status}) + b"\n"
 
 
 def _version(obj: Object) -> str:

@@ -17,8 +17,10 @@ from aiohttp import web
 from kaito.kube import client
 from kaito.local.apiserver import address, certs, proxy_route, status
 from kaito.local.apiserver.again import again
+from kaito.local.apiserver.conversion import Conversions
 from kaito.local.apiserver.definitions import Definitions
 from kaito.local.apiserver.handler import Handler
+from kaito.local.apiserver.hook_client import HookClient
 from kaito.local.apiserver.kinds import Kinds
 from kaito.local.apiserver.request import BODY_LIMIT, Request, Response, Target, parse_target
 from kaito.local.apiserver.store import Key, Store
@@ -46,7 +48,8 @@ class ApiServer:
         self._state_dir = state_dir
         self._requested_port = port
         self._store = Store(state_dir / "store")
-        self._kinds = Kinds()
+        self._hooks = HookClient(self._service_address)
+        self._kinds = Kinds(Conversions(self._hooks))
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.ServerRunner | None = None
         self._held = contextlib.ExitStack()
@@ -58,7 +61,7 @@ class ApiServer:
             self.address = address.choose(self._state_dir, self._requested_port)
             self._held.enter_context(self.address.mark)
             self._identity = certs.ensure(self._state_dir, [*_HOSTS[:2], *_HOSTS[2:], _first_ip(self.address)])
-            self._webhooks = Webhooks(self._webhook_configs, self._namespace_labels, self._service_address)
+            self._webhooks = Webhooks(self._webhook_configs, self._namespace_labels, self._hooks)
             self._writer = Writer(self._store, self._webhooks, self.address.service_cidr)
             self._subresources = Subresources(self._store, self._writer)
             self._handler = Handler(self._store, self._kinds, self._writer, self._subresources,
@@ -86,7 +89,7 @@ class ApiServer:
             if self._runner is not None:
                 await self._runner.cleanup()
             await self._proxy.close()
-            await self._webhooks.close()
+            await self._hooks.close()
         finally:
             # The store's writer is a thread: a process in which it is not closed never ends.
             await self._let_go()
@@ -229,7 +232,7 @@ class ApiServer:
             kind = self._kinds.find("", "v1", target.plural)
             if kind is None or target.plural not in ("services", "pods"):
                 raise status.path_not_found()
-            obj = self._writer.read(kind, target.namespace, name)
+            obj = await self._writer.read(kind, target.namespace, name)
             if target.plural == "pods":
                 host, number = proxy_route.pod_target(obj, port)
             else:

@@ -111,7 +111,7 @@ class Subresources:
     ) -> Object:
         """The Scale, changed by ``make`` when one is given."""
         if make is None:
-            return scale_of(kind, self._writer.read(kind, target.namespace, target.name))
+            return scale_of(kind, await self._writer.read(kind, target.namespace, target.name))
 
         def change(old: Object) -> Object:
             before = scale_of(kind, old)
@@ -158,7 +158,7 @@ class Subresources:
 
     async def evict(self, kind: Kind, target: Target, body: Object, options: Options) -> Object:
         """Delete a pod unless a disruption budget forbids it."""
-        pod = self._writer.read(kind, target.namespace, target.name)
+        pod = await self._writer.read(kind, target.namespace, target.name)
         labels = pod["metadata"].get("labels") or {}
         for budget in self._store.list("poddisruptionbudgets.policy", target.namespace):
             if not selector_matches(budget["spec"].get("selector"), labels) or not budget["spec"].get("selector"):
@@ -177,9 +177,9 @@ class Subresources:
         await self._writer.delete(kind, plain, body.get("deleteOptions") or {}, options)
         return _created()
 
-    def log(self, kind: Kind, target: Target, request: Request) -> AsyncIterator[bytes] | None:
+    async def log(self, kind: Kind, target: Target, request: Request) -> AsyncIterator[bytes] | None:
         """The output of a container; None for a pod that no node has yet. Raises StatusError."""
-        pod = self._writer.read(kind, target.namespace, target.name)
+        pod = await self._writer.read(kind, target.namespace, target.name)
         spec = pod["spec"]
         names = [item["name"] for key in ("initContainers", "containers") for item in spec.get(key) or ()]
         mains = [item["name"] for item in spec.get("containers") or ()]
@@ -203,9 +203,9 @@ class Subresources:
 
     # -------------------------------------------------------------------------------------------------------- tokens
 
-    def issue(self, kind: Kind, target: Target, body: Object) -> Object:
+    async def issue(self, kind: Kind, target: Target, body: Object) -> Object:
         """A token for a service account; good until it expires or the server stops."""
-        self._writer.read(kind, target.namespace, target.name)
+        await self._writer.read(kind, target.namespace, target.name)
         seconds = int((body.get("spec") or {}).get("expirationSeconds") or 3600)
         if seconds < 600:
             text = "may not specify a duration less than 10 minutes"

@@ -2,24 +2,22 @@
 
 import asyncio
 import copy
-import ssl
 import uuid
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import aiohttp
 import orjson
 
 from kaito.local.apiserver import jsonpatch, status
+from kaito.local.apiserver.hook_client import CallError, HookClient
 from kaito.local.apiserver.selectors import Requirement
 from kaito.local.schema.registry import Type
 
 Object = dict[str, Any]
 USER = {"username": "kubernetes-admin", "uid": "", "groups": ["system:masters", "system:authenticated"]}
 _OWN = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"})
-_HTTP_OK = 200
 
 
 @dataclass(frozen=True)
@@ -135,31 +133,21 @@ def conditions_hold(hook: Object, request: Object, attributes: Attributes) -> bo
     return not failures
 
 
-class _CallError(Exception):
-    """The webhook could not be asked, or its answer makes no sense."""
-
-
 class Webhooks:
     """The webhooks of one cluster.
 
-    ``configs`` gives the configurations of a kind; ``namespace_labels`` the labels of a namespace;
-    ``service_address`` where a service's port can be reached, or None when nobody answers for it.
+    ``configs`` gives the configurations of a kind; ``namespace_labels`` the labels of a namespace.
     """
 
     def __init__(
         self,
         configs: Callable[[str], list[Object]],
         namespace_labels: Callable[[str], Object],
-        service_address: Callable[[str, str, int], tuple[str, int] | None],
+        client: HookClient,
     ) -> None:
         self._configs = configs
         self._namespace_labels = namespace_labels
-        self._service_address = service_address
-        self._session: aiohttp.ClientSession | None = None
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        self._client = client
 
     def active(self, kind: str) -> bool:
         """False when there is no webhook of that kind at all: the common case, which must cost nothing."""
@@ -193,10 +181,10 @@ class Webhooks:
             if answer is None or not answer.get("patch") or attributes.obj is None:
                 return attributes
             if answer.get("patchType") != "JSONPatch":
-                raise _CallError(f"unsupported patch type {answer.get('patchType')!r}: only JSONPatch is understood")
+                raise CallError(f"unsupported patch type {answer.get('patchType')!r}: only JSONPatch is understood")
             operations = orjson.loads(b64decode(answer["patch"]))
             return attributes.with_object(jsonpatch.apply(attributes.obj, operations))
-        except (_CallError, jsonpatch.PatchError, ValueError) as exc:
+        except (CallError, jsonpatch.PatchError, ValueError) as exc:
             return _failed(hook, attributes, exc)
 
     async def validate(self, attributes: Attributes) -> list[str]:
@@ -206,7 +194,7 @@ class Webhooks:
         async def one(hook: Object) -> None:
             try:
                 await self._ask(hook, attributes, warnings)
-            except (_CallError, ValueError) as exc:
+            except (CallError, ValueError) as exc:
                 _failed(hook, attributes, exc)
 
         hooks = self._hooks("ValidatingWebhookConfiguration", attributes)
@@ -219,7 +207,7 @@ class Webhooks:
     async def _ask(self, hook: Object, attributes: Attributes, warnings: list[str]) -> Object | None:
         """The webhook's response once it allows the request, None when its conditions leave the request out.
 
-        Raises StatusError when it refuses, _CallError when it cannot be asked.
+        Raises StatusError when it refuses, CallError when it cannot be asked.
         """
         uid = str(uuid.uuid4())
         asked = review(copy.copy(attributes), uid)
@@ -227,67 +215,15 @@ class Webhooks:
             return None
         if attributes.dry_run and hook.get("sideEffects") not in ("None", "NoneOnDryRun"):
             raise status.bad_request(f'admission webhook "{hook["name"]}" does not support dry run')
-        answer = (await self._call(hook, asked)).get("response")
+        answer = (await self._client.post(hook["clientConfig"], asked, hook.get("timeoutSeconds", 10))).get("response")
         if not isinstance(answer, dict):
-            raise _CallError("webhook response was absent")
+            raise CallError("webhook response was absent")
         if answer.get("uid") != uid:
-            raise _CallError(f'expected response.uid="{uid}", got "{answer.get("uid", "")}"')
+            raise CallError(f'expected response.uid="{uid}", got "{answer.get("uid", "")}"')
         warnings.extend(str(warning)[:256] for warning in answer.get("warnings") or ())
         if answer.get("allowed"):
             return answer
         raise _denied(hook["name"], answer.get("status") or {})
-
-    async def _call(self, hook: Object, body: Object) -> Object:
-        config = hook["clientConfig"]
-        seconds = hook.get("timeoutSeconds", 10)
-        url, host = self._url(config)
-        context: ssl.SSLContext | bool = True
-        if config.get("caBundle"):
-            context = ssl.create_default_context(cadata=b64decode(config["caBundle"]).decode())
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        if self._session is None:
-            self._session = aiohttp.ClientSession(trust_env=False)
-        text = f'Post "{url}?timeout={seconds}s"'
-        try:
-            async with self._session.post(
-                url,
-                params={"timeout": f"{seconds}s"},
-                data=orjson.dumps(body),
-                headers={"Content-Type": "application/json"} | ({"Host": host} if host else {}),
-                ssl=context,
-                server_hostname=host or None,
-                timeout=aiohttp.ClientTimeout(total=seconds),
-            ) as response:
-                raw = await response.read()
-                if response.status != _HTTP_OK:
-                    raise _CallError(f"the server answered {response.status}: {raw[:200].decode(errors='replace')}")
-        except TimeoutError:
-            raise _CallError(f"{text}: context deadline exceeded") from None
-        except aiohttp.ClientConnectorError as exc:
-            why = (exc.os_error.strerror or str(exc.os_error)).lower()
-            if isinstance(exc.os_error, ConnectionRefusedError):
-                why = "connection refused"
-            raise _CallError(f"{text}: dial tcp {exc.host}:{exc.port}: connect: {why}") from exc
-        except aiohttp.ClientError as exc:
-            raise _CallError(f"{text}: {exc}") from exc
-        answer = orjson.loads(raw)
-        if not isinstance(answer, dict):
-            raise _CallError("the answer is not an AdmissionReview")
-        return answer
-
-    def _url(self, config: Object) -> tuple[str, str]:
-        """(the URL to post to, the name that the certificate must have, "" for the URL's own)."""
-        if config.get("url"):
-            return config["url"], ""
-        service = config["service"]
-        port = service.get("port", 443)
-        found = self._service_address(service["namespace"], service["name"], port)
-        name = f"{service['name']}.{service['namespace']}.svc"
-        path = service.get("path") or "/"
-        if found is None:
-            raise _CallError(f'Post "https://{name}:{port}{path}": no endpoints available for service '
-                             f'"{service["name"]}"')  # fmt: skip
-        return f"https://{found[0]}:{found[1]}{path}", name
 
 
 def _denied(name: str, given: Object) -> status.StatusError:

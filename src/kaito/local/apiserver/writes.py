@@ -44,12 +44,12 @@ class Writer:
         self._webhooks = webhooks
         self._allocator = Allocator(store, service_cidr)
 
-    def read(self, kind: Kind, namespace: str, name: str) -> Object:
+    async def read(self, kind: Kind, namespace: str, name: str) -> Object:
         """The object as this kind shows it. Raises StatusError (404)."""
         found = self._store.get(Key(kind.resource, namespace, name))
         if found is None:
             raise status.not_found(kind.type.group, kind.type.plural, name)
-        return kind.out(found)
+        return await kind.out(found)
 
     # ------------------------------------------------------------------------------------------------------- create
 
@@ -89,7 +89,7 @@ class Writer:
         try:
             checks.check_valid(kind, new, None)
             await self._validate(attributes, options)
-            stored = kind.stored(new)
+            stored = await kind.stored(new)
             if options.dry_run:
                 if self._store.get(Key(kind.resource, target.namespace, new["metadata"]["name"])) is not None:
                     raise status.already_exists(kind.type.group, kind.type.plural, name)
@@ -105,7 +105,7 @@ class Writer:
         finally:
             taken()
         assert event is not None
-        return kind.out(event.obj)
+        return await kind.out(event.obj)
 
     # ------------------------------------------------------------------------------------------------------- update
 
@@ -194,6 +194,7 @@ class Writer:
         try:
             checks.check_valid(kind, final, None)
             await self._validate(attributes, options)
+            stored = await kind.stored(final)
             if options.dry_run:
                 return final
 
@@ -201,13 +202,13 @@ class Writer:
                 if current is not None:
                     raise status.already_exists(kind.type.group, kind.type.plural, target.name)
                 self._check_place(kind, target.namespace, target.name)
-                return kind.stored(final)
+                return stored
 
             event = await self._store.write(Key(kind.resource, target.namespace, target.name), change)
         finally:
             taken()
         assert event is not None
-        return kind.out(event.obj)
+        return await kind.out(event.obj)
 
     async def change(
         self,
@@ -226,7 +227,7 @@ class Writer:
             current = self._store.get(where)
             if current is None:
                 raise status.not_found(kind.type.group, kind.type.plural, target.name)
-            old = kind.out(current)
+            old = await kind.out(current)
             options.warnings.clear()
             new = await self._changed(
                 kind, target, old, make(old), options, unknown_from, recorded=recorded, patched=patched
@@ -240,7 +241,7 @@ class Writer:
         raise status.modified(kind.type.group, kind.type.plural, target.name)
 
     async def _put(self, kind: Kind, where: Key, current: Object, new: Object) -> Object:
-        stored = kind.stored(new)
+        stored = await kind.stored(new)
         taken = self._allocator.allocate(kind, stored, current)
 
         def change(found: Object | None) -> Object | None:
@@ -254,7 +255,7 @@ class Writer:
             taken()
         assert event is not None
         # What a removal answers with is the object as it was changed, not as it was before.
-        return kind.out(event.obj) if event.kind != "DELETED" else new | {"metadata": new["metadata"]}
+        return await kind.out(event.obj) if event.kind != "DELETED" else new | {"metadata": new["metadata"]}
 
     async def _changed(
         self,
@@ -304,7 +305,8 @@ class Writer:
             if current is None:
                 raise status.not_found(kind.type.group, kind.type.plural, target.name)
             checks.check_preconditions(kind, target.name, how.get("preconditions") or {}, current)
-            attributes = self._attributes(kind, target, "DELETE", None, kind.out(current), options, name=target.name)
+            old = await kind.out(current)
+            attributes = self._attributes(kind, target, "DELETE", None, old, options, name=target.name)
             if self._webhooks.active("MutatingWebhookConfiguration"):
                 await self._mutate(attributes, options)
             await self._validate(attributes, options)
@@ -314,12 +316,12 @@ class Writer:
             )  # fmt: skip
             gone = strategy.gone_after(marked | {"kind": kind.type.kind})
             if options.dry_run:
-                return kind.out(marked), gone
+                return await kind.out(marked), gone
             try:
                 left = await self._remove(where, current, marked, gone=gone)
                 if gone and kind.resource in strategy.RETURNED:
                     left = marked | {"metadata": marked["metadata"] | {"resourceVersion": _version(left)}}
-                return kind.out(left), gone
+                return await kind.out(left), gone
             except _Stale:
                 continue
         raise status.modified(kind.type.group, kind.type.plural, target.name)

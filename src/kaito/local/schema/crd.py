@@ -48,10 +48,6 @@ class CompiledVersion:
         structural.apply_defaults(self.schema, obj)
 
 
-class ConversionError(Exception):
-    """An object cannot be shown, or kept, in another version of its kind."""
-
-
 @dataclass(frozen=True)
 class CompiledCRD:
     """All versions of one CustomResourceDefinition."""
@@ -62,7 +58,9 @@ class CompiledCRD:
     plural: str
     versions: dict[str, CompiledVersion]
     list_kind: str = ""
-    conversion: str = "None"
+    # The `clientConfig` of the conversion webhook and the reviews that it understands; None without a webhook.
+    webhook: Object | None = None
+    review_versions: tuple[str, ...] = ()
 
     @property
     def storage(self) -> CompiledVersion:
@@ -73,20 +71,10 @@ class CompiledCRD:
         """The served kinds, in the order of the definition."""
         return [version.type for version in self.versions.values() if version.served]
 
-    def convert(self, obj: Object, version: str) -> Object:
-        """The object as another version shows it: with the `None` strategy only `apiVersion` changes.
-
-        Raises ConversionError for the `Webhook` strategy: no webhook is asked, and a guess would lose fields.
-        """
+    def renamed(self, obj: Object, version: str) -> Object:
+        """The object as another version shows it without a webhook: only `apiVersion` changes."""
         wanted = self.versions[version].type.api_version
-        if obj.get("apiVersion") == wanted:
-            return obj
-        if self.conversion != "None":
-            raise ConversionError(
-                f"conversion webhook for {self.group}, Kind={self.kind} failed: this server does not call conversion "
-                f"webhooks, and the object is of {obj.get('apiVersion')}: use the version {self.storage.type.version}"
-            )
-        return {**obj, "apiVersion": wanted}
+        return obj if obj.get("apiVersion") == wanted else {**obj, "apiVersion": wanted}
 
 
 def compile(crd: Object) -> CompiledCRD:
@@ -94,6 +82,8 @@ def compile(crd: Object) -> CompiledCRD:
     spec = crd["spec"]
     names = spec["names"]
     versions = {version["name"]: _compile_version(spec, version) for version in spec["versions"]}
+    conversion = spec.get("conversion") or {}
+    hook = (conversion.get("webhook") or {}) if conversion.get("strategy") == "Webhook" else {}
     return CompiledCRD(
         name=f"{names['plural']}.{spec['group']}",
         group=spec["group"],
@@ -101,7 +91,8 @@ def compile(crd: Object) -> CompiledCRD:
         plural=names["plural"],
         versions=versions,
         list_kind=names.get("listKind") or f"{names['kind']}List",
-        conversion=(spec.get("conversion") or {}).get("strategy") or "None",
+        webhook=hook.get("clientConfig"),
+        review_versions=tuple(hook.get("conversionReviewVersions") or ()),
     )
 
 

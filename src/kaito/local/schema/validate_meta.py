@@ -40,7 +40,7 @@ def validate_metadata(type: Type, obj: dict[str, Any]) -> list[FieldError]:
     elif not type.namespaced and metadata.get("namespace"):
         errors.append(forbidden("metadata.namespace", "not allowed on this type"))
     errors += validate_labels(metadata.get("labels"), "metadata.labels")
-    errors += _validate_annotations(metadata.get("annotations"))
+    errors += validate_annotations(metadata.get("annotations"))
     errors += _validate_finalizers(metadata.get("finalizers") or [], custom=type.custom)
     return errors + _validate_owners(metadata.get("ownerReferences") or [])
 
@@ -78,7 +78,7 @@ def validate_labels(labels: Any, path: str) -> list[FieldError]:
     return errors
 
 
-def _validate_annotations(annotations: Any) -> list[FieldError]:
+def validate_annotations(annotations: Any) -> list[FieldError]:
     errors, total = [], 0
     for key, value in (annotations or {}).items():
         errors += [invalid("metadata.annotations", key, text) for text in names.qualified_name(key.lower())]
