@@ -185,3 +185,16 @@ def test_dry_run_in_the_delete_options_counts_too(api: Api, ns: str) -> None:
 def test_dry_run_still_says_what_is_wrong(api: Api, ns: str) -> None:
     status = api.refused("POST", config_maps(ns), config_map("Bad_Name"), dryRun="All", code=422)
     assert status["reason"] == "Invalid"
+
+
+def test_deleting_a_collection_heeds_limit_and_continue(api: Api, ns: str) -> None:
+    for name in "abcde":
+        api.create(config_maps(ns), config_map(name, labels={"tier": "x"}))
+    first = api.delete(config_maps(ns), labelSelector="tier=x", limit=2)
+    assert [one["metadata"]["name"] for one in first["items"]] == ["a", "b"]
+    second = api.delete(config_maps(ns), labelSelector="tier=x", limit=2, **{"continue": first["metadata"]["continue"]})
+    assert [one["metadata"]["name"] for one in second["items"]] == ["c", "d"]
+    left = api.get(config_maps(ns), labelSelector="tier=x")
+    assert [one["metadata"]["name"] for one in left["items"]] == ["e"]
+    api.delete(config_maps(ns), labelSelector="tier=x")
+    assert api.get(config_maps(ns), labelSelector="tier=x")["items"] == []

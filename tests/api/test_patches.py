@@ -158,3 +158,17 @@ def test_rubbish_is_refused_and_changes_nothing(api: Api, ns: str, kind: str, bo
     api.create(config_maps(ns), config_map("a", {"x": "1"}))
     api.refused("PATCH", path, body, code=code, headers={"Content-Type": kind}, fieldManager="me")
     assert api.get(path)["data"] == {"x": "1"}
+
+
+def test_an_apply_that_creates_must_name_the_object_itself(api: Api, ns: str) -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"k": "1"}}
+    status = api.refused(
+        "PATCH", f"{config_maps(ns)}/a", body, code=400, headers={"Content-Type": APPLY_PATCH}, fieldManager="me"
+    )
+    text = "the name of the object (a based on URL) was undeterminable: name must be provided"
+    assert status["message"] == text
+    assert status["reason"] == "BadRequest"
+    assert api.request("GET", f"{config_maps(ns)}/a").status_code == 404
+    api.create(config_maps(ns), config_map("a", {"j": "2"}))
+    # What is there has its name already.
+    assert api.apply(f"{config_maps(ns)}/a", body, "me")["data"] == {"j": "2", "k": "1"}

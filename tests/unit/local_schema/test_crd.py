@@ -47,7 +47,7 @@ def test_a_compiled_kind_has_its_names_and_subresources() -> None:
     )
     assert type_.subresources == ("scale", "status")
     assert compiled.storage.scale == crd.ScalePaths(".spec.n", ".status.n")
-    assert compiled.convert({"apiVersion": "example.com/v0"}, "v1") == {"apiVersion": "example.com/v1"}
+    assert compiled.renamed({"apiVersion": "example.com/v0"}, "v1") == {"apiVersion": "example.com/v1"}
 
 
 def test_pruning_and_defaults() -> None:

@@ -10,7 +10,7 @@ from kaito.local.apiserver import documents, status
 from kaito.local.apiserver.bodies import patch_object
 from kaito.local.apiserver.documents import Documents
 from kaito.local.apiserver.kinds import Kind, Kinds
-from kaito.local.apiserver.reads import Reader, Selection
+from kaito.local.apiserver.reads import Reader
 from kaito.local.apiserver.request import (
     JSON,
     YAML,
@@ -168,13 +168,11 @@ class Handler:
         if "deletecollection" not in kind.type.verbs:
             raise status.method_not_allowed()
         how, options = read_delete(request)
-        selection = Selection.of(kind, target, request)
-        found = self._store.list(kind.resource, target.namespace or None)
-        found = await self._reader.chosen(kind, selection, found)
+        found, meta = await self._reader.page(kind, target, request)
         deleted: list[Object] = []  # as they were found
         for obj in found:
-            meta = obj["metadata"]
-            one = Target(target.group, target.version, meta.get("namespace", ""), target.plural, meta["name"], "")
+            own = obj["metadata"]
+            one = Target(target.group, target.version, own.get("namespace", ""), target.plural, own["name"], "")
             try:
                 await self._writer.delete(kind, one, how, options)
             except status.StatusError as refused:
@@ -182,7 +180,6 @@ class Handler:
                     raise
                 continue
             deleted.append(obj)
-        meta = {"resourceVersion": str(self._store.version)}
         document = self._reader.shape_many(kind, await kind.out_all(deleted), meta, wanted, request)
         return Response(200, encode(document, wanted), wanted.content_type, options.warnings)
 

@@ -102,6 +102,11 @@ class Reader:
 
     async def list(self, kind: Kind, target: Target, request: Request) -> tuple[Any, Object]:
         """(objects, list metadata). Raises StatusError."""
+        page, meta = await self.page(kind, target, request)
+        return await kind.out_all(page), meta
+
+    async def page(self, kind: Kind, target: Target, request: Request) -> tuple[Any, Object]:
+        """(objects as they are stored, list metadata). Raises StatusError."""
         selection = Selection.of(kind, target, request)
         limit = number(request, "limit")
         number(request, "timeoutSeconds")  # refused when it is no number, though a list never takes long
@@ -124,7 +129,7 @@ class Reader:
                 meta["remainingItemCount"] = len(objs) - start - limit
         elif kind.type.custom:
             meta["continue"] = ""
-        return await kind.out_all(page), meta
+        return page, meta
 
     async def chosen(self, kind: Kind, selection: Selection, objs: Any) -> Any:
         """The stored objects that are meant: of what a webhook converts, its answer decides."""

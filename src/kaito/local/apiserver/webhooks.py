@@ -1,17 +1,17 @@
 """Admission webhooks: which of them a request concerns, what they are asked, and what their answers do to it."""
 
 import asyncio
-import copy
 import uuid
 from base64 import b64decode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from kaito.local.apiserver import jsonpatch, status
 from kaito.local.apiserver.hook_client import CallError, HookClient
+from kaito.local.apiserver.kinds import Kind
 from kaito.local.apiserver.selectors import Requirement
 from kaito.local.schema.registry import Type
 
@@ -22,9 +22,9 @@ _OWN = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguratio
 
 @dataclass(frozen=True)
 class Attributes:
-    """One write, as admission sees it. ``obj`` is None for a DELETE, ``old`` for a CREATE."""
+    """One write, as admission sees it. ``obj`` is None for a DELETE, ``old`` for a CREATE; ``options`` as sent."""
 
-    type: Type
+    kind: Kind
     namespace: str
     name: str
     subresource: str
@@ -32,7 +32,16 @@ class Attributes:
     obj: Object | None
     old: Object | None
     dry_run: bool = False
-    manager: str = ""
+    options: Object = field(default_factory=dict)
+
+    @property
+    def type(self) -> Type:
+        return self.kind.type
+
+    @property
+    def equivalents(self) -> list[Type]:
+        """The same kind in its other versions."""
+        return [type for type in self.kind.crd.types if type != self.type] if self.kind.crd is not None else []
 
     def with_object(self, obj: Object) -> "Attributes":
         return replace(self, obj=obj)
@@ -50,9 +59,8 @@ def selector_matches(selector: Object | None, labels: Object) -> bool:
     return True
 
 
-def rule_matches(rule: Object, attributes: Attributes) -> bool:
-    """Whether one of a webhook's rules covers the request."""
-    type = attributes.type
+def rule_matches(rule: Object, attributes: Attributes, type: Type) -> bool:
+    """Whether one of a webhook's rules covers the request, taken as one for the given version of its kind."""
     resource = f"{type.plural}/{attributes.subresource}" if attributes.subresource else type.plural
     scope = "Namespaced" if type.namespaced else "Cluster"
 
@@ -75,10 +83,19 @@ def rule_matches(rule: Object, attributes: Attributes) -> bool:
     )
 
 
-def concerns(hook: Object, attributes: Attributes, namespace_labels: Object) -> bool:
-    """Whether a webhook is to be asked about a request."""
-    if attributes.type.kind in _OWN or not any(rule_matches(rule, attributes) for rule in hook.get("rules") or ()):
-        return False
+def asked_version(hook: Object, attributes: Attributes) -> Type | None:
+    """The version in which a webhook's rules cover a request: its own, or for want of it an equivalent one."""
+    rules = hook.get("rules") or ()
+    if any(rule_matches(rule, attributes, attributes.type) for rule in rules):
+        return attributes.type
+    if hook.get("matchPolicy", "Equivalent") != "Equivalent":
+        return None
+    fitting = (type for rule in rules for type in attributes.equivalents if rule_matches(rule, attributes, type))
+    return next(fitting, None)
+
+
+def selected(hook: Object, attributes: Attributes, namespace_labels: Object) -> bool:
+    """Whether a webhook's selectors choose the request's object."""
     is_namespace = attributes.type.kind == "Namespace" and not attributes.type.group
     subject = attributes.obj or attributes.old or {}
     labels = (subject.get("metadata") or {}).get("labels") or {} if is_namespace else namespace_labels
@@ -89,17 +106,16 @@ def concerns(hook: Object, attributes: Attributes, namespace_labels: Object) -> 
     return any(selector_matches(hook.get("objectSelector"), labels) for labels in own)
 
 
-def review(attributes: Attributes, uid: str) -> Object:
-    """The AdmissionReview to send."""
+def review(attributes: Attributes, shown: Type, uid: str) -> Object:
+    """The AdmissionReview to send; the objects in ``attributes`` are of the version ``shown``."""
     type = attributes.type
-    kind = {"group": type.group, "version": type.version, "kind": type.kind}
-    resource = {"group": type.group, "version": type.version, "resource": type.plural}
     options = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}[attributes.operation]
     request: Object = {
-        "uid": uid, "kind": kind, "resource": resource, "requestKind": kind, "requestResource": resource,
+        "uid": uid, "kind": _kind(shown), "resource": _resource(shown), "requestKind": _kind(type),
+        "requestResource": _resource(type),
         "name": attributes.name, "namespace": attributes.namespace, "operation": attributes.operation,
         "userInfo": USER, "object": attributes.obj, "oldObject": attributes.old, "dryRun": attributes.dry_run,
-        "options": {"kind": options, "apiVersion": "meta.k8s.io/v1"},
+        "options": {"kind": options, "apiVersion": "meta.k8s.io/v1"} | attributes.options,
     }  # fmt: skip
     if attributes.subresource:
         request["subResource"] = request["requestSubResource"] = attributes.subresource
@@ -108,6 +124,14 @@ def review(attributes: Attributes, uid: str) -> Object:
     if attributes.type.kind == "Namespace" and not type.group:
         request["namespace"] = attributes.name
     return {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request}
+
+
+def _kind(type: Type) -> Object:
+    return {"group": type.group, "version": type.version, "kind": type.kind}
+
+
+def _resource(type: Type) -> Object:
+    return {"group": type.group, "version": type.version, "resource": type.plural}
 
 
 def conditions_hold(hook: Object, request: Object, attributes: Attributes) -> bool:
@@ -153,77 +177,115 @@ class Webhooks:
         """False when there is no webhook of that kind at all: the common case, which must cost nothing."""
         return bool(self._configs(kind))
 
-    def _hooks(self, kind: str, attributes: Attributes) -> list[Object]:
-        labels = self._namespace_labels(attributes.namespace) if attributes.namespace else {}
+    def _hooks(self, kind: str) -> list[Object]:
         configs = sorted(self._configs(kind), key=lambda config: config["metadata"]["name"])
-        hooks = [hook for config in configs for hook in config.get("webhooks") or ()]
-        return [hook for hook in hooks if concerns(hook, attributes, labels)]
+        return [hook for config in configs for hook in config.get("webhooks") or ()]
+
+    def _concerned(self, hook: Object, attributes: Attributes) -> Type | None:
+        """The version in which a webhook is to be asked about a request; None when it is not."""
+        if attributes.type.kind in _OWN:
+            return None
+        labels = self._namespace_labels(attributes.namespace) if attributes.namespace else {}
+        return asked_version(hook, attributes) if selected(hook, attributes, labels) else None
 
     async def mutate(self, attributes: Attributes) -> tuple[Object | None, list[str]]:
-        """(the object as the webhooks want it, warnings). Raises StatusError when one refuses."""
+        """(the object as the webhooks want it, warnings). Raises StatusError when one refuses.
+
+        After a change, those that were asked before it and want to know (`reinvocationPolicy: IfNeeded`) are asked once
+        more, in a second and last round.
+        """
         warnings: list[str] = []
-        again: list[Object] = []
-        for hook in self._hooks("MutatingWebhookConfiguration", attributes):
-            before = attributes.obj
-            attributes = await self._mutate_with(hook, attributes, warnings)
-            if attributes.obj != before:
-                repeat, again = again, [*again]
-                for earlier in repeat:
-                    attributes = await self._mutate_with(earlier, attributes, warnings)
-                again.clear()
-            if hook.get("reinvocationPolicy") == "IfNeeded":
-                again.append(hook)
+        seen: set[int] = set()  # asked since the last change, and wanting to know of the next
+        again: set[int] = set()
+        for second in (False, True):
+            for number, hook in enumerate(self._hooks("MutatingWebhookConfiguration")):
+                if second and number not in again:
+                    continue
+                shown = self._concerned(hook, attributes)
+                if shown is None:
+                    continue
+                before = attributes.obj
+                attributes = await self._mutate_with(hook, attributes, shown, warnings)
+                if attributes.obj != before:
+                    again |= seen
+                    seen.clear()
+                if hook.get("reinvocationPolicy") == "IfNeeded":
+                    seen.add(number)
+            if not again:
+                break
         return attributes.obj, warnings
 
-    async def _mutate_with(self, hook: Object, attributes: Attributes, warnings: list[str]) -> Attributes:
+    async def _mutate_with(self, hook: Object, attributes: Attributes, shown: Type, warnings: list[str]) -> Attributes:
         try:
-            answer = await self._ask(hook, attributes, warnings)
-            if answer is None or not answer.get("patch") or attributes.obj is None:
+            seen, answer = await self._ask(hook, attributes, shown, warnings)
+            if answer is None or not answer.get("patch") or seen.obj is None:
                 return attributes
             if answer.get("patchType") != "JSONPatch":
                 raise CallError(f"unsupported patch type {answer.get('patchType')!r}: only JSONPatch is understood")
-            operations = orjson.loads(b64decode(answer["patch"]))
-            return attributes.with_object(jsonpatch.apply(attributes.obj, operations))
+            changed = jsonpatch.apply(seen.obj, orjson.loads(b64decode(answer["patch"])))
         except (CallError, jsonpatch.PatchError, ValueError) as exc:
             return _failed(hook, attributes, exc)
+        if changed == seen.obj:
+            return attributes
+        if shown != attributes.type:
+            changed = await attributes.kind.in_version(changed, attributes.type.version)
+        return attributes.with_object(changed)
 
     async def validate(self, attributes: Attributes) -> list[str]:
         """Warnings. Raises StatusError when one refuses. All are asked at the same time."""
         warnings: list[str] = []
 
         async def one(hook: Object) -> None:
+            shown = self._concerned(hook, attributes)
+            if shown is None:
+                return
             try:
-                await self._ask(hook, attributes, warnings)
+                await self._ask(hook, attributes, shown, warnings)
             except (CallError, ValueError) as exc:
                 _failed(hook, attributes, exc)
 
-        hooks = self._hooks("ValidatingWebhookConfiguration", attributes)
+        hooks = self._hooks("ValidatingWebhookConfiguration")
         results = await asyncio.gather(*map(one, hooks), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
         return warnings
 
-    async def _ask(self, hook: Object, attributes: Attributes, warnings: list[str]) -> Object | None:
-        """The webhook's response once it allows the request, None when its conditions leave the request out.
+    async def _ask(
+        self, hook: Object, attributes: Attributes, shown: Type, warnings: list[str]
+    ) -> tuple[Attributes, Object | None]:
+        """(what the webhook was shown, its response once it allows the request).
 
-        Raises StatusError when it refuses, CallError when it cannot be asked.
+        The response is None when its conditions leave the request out. Raises StatusError when it refuses, CallError
+        when it cannot be asked.
         """
+        seen = await _in_version(attributes, shown)
         uid = str(uuid.uuid4())
-        asked = review(copy.copy(attributes), uid)
+        asked = review(seen, shown, uid)
         if not conditions_hold(hook, asked["request"], attributes):
-            return None
+            return seen, None
         if attributes.dry_run and hook.get("sideEffects") not in ("None", "NoneOnDryRun"):
             raise status.bad_request(f'admission webhook "{hook["name"]}" does not support dry run')
-        answer = (await self._client.post(hook["clientConfig"], asked, hook.get("timeoutSeconds", 10))).get("response")
-        if not isinstance(answer, dict):
+        answer = await self._client.post(hook["clientConfig"], asked, hook.get("timeoutSeconds", 10))
+        response = answer.get("response")
+        if not isinstance(response, dict):
             raise CallError("webhook response was absent")
-        if answer.get("uid") != uid:
-            raise CallError(f'expected response.uid="{uid}", got "{answer.get("uid", "")}"')
-        warnings.extend(str(warning)[:256] for warning in answer.get("warnings") or ())
-        if answer.get("allowed"):
-            return answer
-        raise _denied(hook["name"], answer.get("status") or {})
+        if response.get("uid") != uid:
+            raise CallError(f'expected response.uid="{uid}", got "{response.get("uid", "")}"')
+        warnings.extend(str(warning)[:256] for warning in response.get("warnings") or ())
+        if response.get("allowed"):
+            return seen, response
+        raise _denied(hook["name"], response.get("status") or {})
+
+
+async def _in_version(attributes: Attributes, shown: Type) -> Attributes:
+    """The same write with its objects in another version of their kind. Raises StatusError (500)."""
+    if shown == attributes.type:
+        return attributes
+    kind, version = attributes.kind, shown.version
+    obj = await kind.in_version(attributes.obj, version) if attributes.obj is not None else None
+    old = await kind.in_version(attributes.old, version) if attributes.old is not None else None
+    return replace(attributes, obj=obj, old=old)
 
 
 def _denied(name: str, given: Object) -> status.StatusError:

@@ -37,6 +37,8 @@ class Options:
     duplicates: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     raw: bytes = b""
+    # The options as they were sent, for admission webhooks.
+    sent: Object = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -83,6 +85,7 @@ def read_options(request: Request, body: bytes, *, force: bool = False) -> Optio
         text = f'Unsupported value: "{validation}": supported values: "", "Ignore", "Strict", "Warn"'
         problems.append(("fieldValidation", "FieldValueNotSupported", text))
     manager = request.option("fieldManager")
+    sent = {"dryRun": dry_run, "fieldManager": manager, "fieldValidation": request.option("fieldValidation")}
     if len(manager) > 128:
         problems.append(("fieldManager", "FieldValueTooLong", "Too long: may not be more than 128 bytes"))
     if problems:
@@ -95,6 +98,7 @@ def read_options(request: Request, body: bytes, *, force: bool = False) -> Optio
         manager = request.headers.get("user-agent", "").split("/")[0][:128] or "unknown"
     options = Options(manager, bool(dry_run), validation, force)
     options.raw = body
+    options.sent = {key: value for key, value in sent.items() if value}
     if body and media_type(request) in (YAML, "text/yaml"):
         options.repeated = repeated_keys(body)
     elif body and "json" in (media_type(request) or "json") and "patch" not in media_type(request):
@@ -173,6 +177,8 @@ def read_delete(request: Request) -> tuple[Object, Options]:
         text = ", ".join(f"{field}: {text}" for field, _, text in problems)
         raise status.refusal(422, f'DeleteOptions.meta.k8s.io "" is invalid: {text}', details)
     options = read_options(request, b"")
+    dry_run = {"dryRun": options.sent["dryRun"]} if "dryRun" in options.sent else {}
+    options.sent = dry_run | how
     if how.get("dryRun"):
         options.dry_run = True
     return how, options

@@ -156,8 +156,10 @@ class Writer:
                 text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
                 raise status.conflict(kind.type.group, kind.type.plural, target.name, text)
             check_typed(kind, body)
+            if not (body.get("metadata") or {}).get("name"):
+                text = f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
+                raise status.bad_request(text)
             new, _ = ssa.apply(kind.type, None, body, options.manager, options.force)
-            new["metadata"]["name"] = target.name
             return await self._create_applied(kind, target, new, options), True
 
         def applied(old: Object) -> Object:
@@ -356,8 +358,8 @@ class Writer:
         name: str,
     ) -> Attributes:
         return Attributes(
-            type=kind.type, namespace=target.namespace, name=name, subresource=target.subresource,
-            operation=operation, obj=obj, old=old, dry_run=options.dry_run, manager=options.manager,
+            kind=kind, namespace=target.namespace, name=name, subresource=target.subresource,
+            operation=operation, obj=obj, old=old, dry_run=options.dry_run, options=options.sent,
         )  # fmt: skip
 
     async def _mutate(self, attributes: Attributes, options: Options) -> Object:
