@@ -112,6 +112,7 @@ class Conversions:
         result = list(objs)
         if not places:
             return result
+        assert crd.webhook is not None
         head = f"conversion webhook for {objs[places[0]]['apiVersion']}, Kind={crd.kind}"
         try:
             asked = review(crd.review_versions, [objs[place] for place in places], wanted, str(uuid.uuid4()))
