@@ -4,6 +4,7 @@ docs/cli.md            the commands, from their own signatures and docstrings
 docs/demo-model.md     the demo model's card, from its facts and its files
 docs/*.md, README.md   what the commands of their ```console blocks print
 config/crds/*.yaml     the CustomResourceDefinitions, from the types
+config/webhooks/*.yaml the ValidatingWebhookConfigurations, for the service that kaito.api.webhooks names
 """
 
 import argparse
@@ -24,6 +25,7 @@ import typer
 import yaml
 from typer.models import ArgumentInfo, OptionInfo
 
+from kaito.api import webhooks
 from kaito.api.crds import all_crds
 from kaito.cli.main import app
 from kaito.models import catalogue
@@ -46,6 +48,10 @@ def generated(root: Path) -> dict[Path, str]:
         group, plural = crd["spec"]["group"], crd["spec"]["names"]["plural"]
         text = yaml.safe_dump(crd, sort_keys=False, allow_unicode=True, width=120)
         found[root / "config" / "crds" / f"{group}_{plural}.yaml"] = f"# Generated from kaito.api.\n{text}"
+    for configuration in webhooks.configurations(webhooks.Service()):
+        text = yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True, width=120)
+        path = root / "config" / "webhooks" / f"{configuration['metadata']['name']}.yaml"
+        found[path] = f"# Generated from kaito.api.\n{text}"
     for page in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
         if page not in found:
             found[page] = with_output(page.read_text(), root)
@@ -199,7 +205,8 @@ def stale(root: Path) -> list[Path]:
     """The generated files that are not as they should be, and those that nothing generates any more."""
     wanted = generated(root)
     wrong = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
-    return wrong + [path for path in sorted((root / "config" / "crds").glob("*")) if path not in wanted]
+    made = (path for folder in ("crds", "webhooks") for path in sorted((root / "config" / folder).glob("*")))
+    return wrong + [path for path in made if path not in wanted]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

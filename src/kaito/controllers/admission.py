@@ -1,21 +1,26 @@
-"""The validating webhook: a Workspace is refused before it is stored, over TLS, as API servers ask."""
+"""The webhook server: wrong objects are refused before they are stored, and versions are converted, over TLS."""
 
 import asyncio
 import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
 from aiohttp import web
 
+from kaito.api import conversion
+from kaito.api.kinds import KINDS
 from kaito.api.validation import NOTHING_KNOWN, AdmissionFacts
-from kaito.controllers.workspace_admission import is_judged, judge
+from kaito.api.webhooks import CONVERT_PATH, validate_path
+from kaito.controllers.judges import judge
+from kaito.controllers.workspace_admission import is_judged
 
-PATH = "/validate/workspace.kaito.sh"
-MAX_BODY = 4 << 20
+PATH = validate_path(KINDS["Workspace"])
+MAX_BODY = 64 << 20  # a conversion asks for a whole list at once
 FACTS_SECONDS = 2.0
 Object = Mapping[str, Any]
 
@@ -39,8 +44,8 @@ class FactsSource(Protocol):
 
 
 def check(request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> str | None:
-    """The refusal for an AdmissionRequest, in words; None when it may pass."""
-    return judge(request, facts).refusal
+    """The refusal for an AdmissionRequest about a Workspace, in words; None when it may pass."""
+    return judge("Workspace", request, facts).refusal
 
 
 def requested(body: bytes) -> Object:
@@ -52,9 +57,9 @@ def requested(body: bytes) -> Object:
     return request
 
 
-def review(request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> dict[str, Any]:
-    """The AdmissionReview that answers ``request``."""
-    said = judge(request, facts)
+def review(kind: str, request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> dict[str, Any]:
+    """The AdmissionReview that answers ``request`` about an object of ``kind``."""
+    said = judge(kind, request, facts)
     response: dict[str, Any] = {"uid": request["uid"], "allowed": said.refusal is None}
     if said.refusal is not None:
         response["status"] = {"status": "Failure", "code": 400, "reason": "BadRequest", "message": said.refusal}
@@ -70,33 +75,54 @@ async def known(source: FactsSource | None, request: Object) -> AdmissionFacts:
     try:
         async with asyncio.timeout(FACTS_SECONDS):
             return await source(request)
-    except Exception as exc:  # A look at the cluster that fails must not keep its Workspaces from being written.
-        log.warning("nothing is known of the cluster for this Workspace: %r", exc)
+    except Exception as exc:  # A look at the cluster that fails must not keep its objects from being written.
+        log.warning("nothing is known of the cluster for this object: %r", exc)
         return NOTHING_KNOWN
 
 
-def app(facts: FactsSource | None = None) -> web.Application:
-    """The HTTP application; put it behind TLS with ``start``, as API servers demand."""
+def app(facts: FactsSource | None = None, *, instance_type: str | None = None) -> web.Application:
+    """The HTTP application; put it behind TLS with ``start``, as API servers demand.
 
-    async def answer(request: web.Request) -> web.Response:
+    ``instance_type`` is the machine type of v1alpha1 objects that name none; None where nodes are brought.
+    """
+
+    async def answer(request: web.Request, *, kind: str) -> web.Response:
         try:
             asked = requested(await request.read())
         except ValueError as exc:
             raise web.HTTPBadRequest(text=str(exc)) from exc
-        reviewed = review(asked, await known(facts, asked))
+        reviewed = review(kind, asked, await known(facts, asked))
         return web.Response(body=orjson.dumps(reviewed), content_type="application/json")
 
+    async def convert(request: web.Request) -> web.Response:
+        try:
+            converted = conversion.review(orjson.loads(await request.read()), instance_type=instance_type)
+        except ValueError as exc:
+            raise web.HTTPBadRequest(text=str(exc)) from exc
+        return web.Response(body=orjson.dumps(converted), content_type="application/json")
+
     made = web.Application(client_max_size=MAX_BODY)
-    made.router.add_post(PATH, answer)
+    for info in KINDS.values():
+        made.router.add_post(validate_path(info), partial(answer, kind=info.kind))
+    made.router.add_post(CONVERT_PATH, convert)
     return made
 
 
+async def listen(application: web.Application, host: str, port: int, context: ssl.SSLContext) -> web.AppRunner:
+    """Listen until the returned runner's ``cleanup``. Raises OSError."""
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, ssl_context=context).start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return runner
+
+
 async def start(where: Serve, facts: FactsSource | None = None) -> web.AppRunner:
-    """Listen until the returned runner's ``cleanup``."""
+    """Listen with a certificate that stays, until the returned runner's ``cleanup``. Raises OSError."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(where.certificate, where.key)
-    runner = web.AppRunner(app(facts), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, where.host, where.port, ssl_context=context).start()
-    return runner
+    return await listen(app(facts), where.host, where.port, context)

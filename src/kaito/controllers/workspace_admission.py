@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kaito.api import kinds
 from kaito.api.errors import SpecError, SpecErrors
 from kaito.api.validation import NOTHING_KNOWN, AdmissionFacts, validate_create, validate_update, warnings
 from kaito.api.workspace import Workspace
@@ -42,13 +43,13 @@ def judge(request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> Judgement:
         return Judgement()
     obj, old_obj = request["object"], request.get("oldObject")
     try:
-        new = Workspace.decode(as_beta(obj))
+        new = _decoded(obj)
     except SpecErrors as exc:
         return Judgement(f"decoding request failed: {exc}")
     version = str(obj.get("apiVersion", "")).rpartition("/")[2]
     try:
         # What an older release stored may have fields of its own; that is no fault of this change.
-        old = Workspace.decode(as_beta(old_obj), strict=False) if old_obj else None
+        old = _decoded(old_obj, strict=False) if old_obj else None
         found: Sequence[SpecError] = validate_create(new, facts) if old is None else validate_update(old, new, facts)
     except SpecErrors as exc:
         return Judgement(f"validation failed: {exc}")
@@ -57,10 +58,11 @@ def judge(request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> Judgement:
     return Judgement(None, [_cut(one) for one in warnings(new, facts, old=old, version=version)])
 
 
-def as_beta(obj: Object) -> dict[str, Any]:
-    """v1alpha1 is a subset of v1beta1 under another name."""
-    version = obj.get("apiVersion")
-    return {**obj, "apiVersion": "kaito.sh/v1beta1" if version == "kaito.sh/v1alpha1" else version}
+def _decoded(obj: Object, *, strict: bool = True) -> Workspace:
+    """In the stored version, whichever it was written in. Raises SpecErrors."""
+    found = kinds.decode({"kind": "Workspace"} | dict(obj), strict=strict)
+    assert isinstance(found, Workspace)
+    return found
 
 
 def _spec(obj: Object) -> object:

@@ -1,0 +1,51 @@
+"""Who judges a write of which kind, and what is said of a deletion."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from kaito.api import keys, kinds
+from kaito.api.errors import SpecErrors
+from kaito.api.validation import NOTHING_KNOWN, AdmissionFacts
+from kaito.controllers import workspace_admission
+from kaito.controllers.workspace_admission import Judgement, is_judged
+
+Object = Mapping[str, Any]
+Judge = Callable[[Object, AdmissionFacts], Judgement]
+
+
+def decoded(request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> Judgement:
+    """For kinds without rules of their own: what the types do not know is refused, also where the schema is open."""
+    if not is_judged(request):
+        return Judgement()
+    try:
+        kinds.decode(request["object"])
+    except SpecErrors as exc:
+        return Judgement(f"decoding request failed: {exc}")
+    return Judgement()
+
+
+JUDGES: Final[Mapping[str, Judge]] = dict.fromkeys(kinds.KINDS, decoded) | {"Workspace": workspace_admission.judge}
+"""By kind. The rules of a kind replace ``decoded`` here."""
+
+
+def judge(kind: str, request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> Judgement:
+    """The answer to an AdmissionRequest for an object of ``kind``. A deletion is never refused."""
+    return deletion(request) if request.get("operation") == "DELETE" else JUDGES[kind](request, facts)
+
+
+def deletion(request: Object) -> Judgement:
+    """A warning to a person who deletes what its owner will make anew; nothing for what cannot be read."""
+    user = (request.get("userInfo") or {}).get("username") or ""
+    obj = request.get("oldObject")
+    if not isinstance(obj, dict) or user.startswith("system:serviceaccount:"):
+        return Judgement()
+    metadata = obj.get("metadata") if isinstance(obj.get("metadata"), dict) else {}
+    if metadata.get("deletionTimestamp"):
+        return Judgement()
+    warnings = [
+        f"{obj.get('kind')} {metadata.get('name')} belongs to {owner.get('kind')} {owner.get('name')}, which makes "
+        f"another in its place: scale or delete the {owner.get('kind')} instead"
+        for owner in metadata.get("ownerReferences") or ()
+        if owner.get("controller") and str(owner.get("apiVersion", "")).partition("/")[0] == keys.GROUP
+    ]
+    return Judgement(None, warnings)
