@@ -22,13 +22,15 @@ from pathlib import Path
 from aiohttp import web
 
 from kaito.api import podcontract
-from kaito.api.crds import all_crds
+from kaito.api.crds import all_crds, with_webhook
+from kaito.api.webhooks import CONVERT_PATH, configurations
 from kaito.cli import hubs
 from kaito.cli.rendering import LOCAL_IMAGE
 from kaito.controllers import admission, operator
 from kaito.controllers.resolver import Resolver, secrets_of
 from kaito.kube import config
-from kaito.kube.client import Client, Resource
+from kaito.kube.client import Client, Object
+from kaito.kube.resources import VALIDATING_WEBHOOKS
 from kaito.local import controllers
 from kaito.local.apiserver import AddressError, ApiServer, IdentityError, StoreError, certs
 from kaito.local.kubelet import HostImage, Kubelet, KubeletSettings, stop_all
@@ -40,9 +42,6 @@ IMAGE = LOCAL_IMAGE
 PID_FILE, LOG_FILE, KUBECONFIG_FILE = "kaito.pid", "kaito.log", "kubeconfig"
 STOP_GRACE = 10.0
 WEBHOOK_PORT = 9443
-_HOOKS = Resource(
-    "admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", False
-)
 SOCKET_FOLDER = 60
 """The longest folder in which a socket's whole path still fits the system's limit of 107 characters."""
 
@@ -123,8 +122,11 @@ async def _run(server: ApiServer, state_dir: Path, kubeconfig: Path, announce: C
         loop.add_signal_handler(number, ending.set)
     outside = config.load(kubeconfig).transport()
     cluster = Client(outside)
-    webhook = await _admission(server, state_dir, client)
+    webhook, at = await _webhook(server, state_dir)
+    for configuration in configurations(at):
+        await client.apply(VALIDATING_WEBHOOKS, configuration, field_manager="kaito")
     synced, ready = asyncio.Event(), asyncio.Event()
+    crds = [with_webhook(crd, at(CONVERT_PATH)) for crd in all_crds()]
     work = {
         "controllers": controllers.run(client, root_ca=server.ca, ready=ready),
         "kubelet": kubelet.run(),
@@ -132,7 +134,7 @@ async def _run(server: ApiServer, state_dir: Path, kubeconfig: Path, announce: C
         "operator": operator.run(
             cluster,
             operator.OperatorSettings(
-                WorkloadSettings(image=IMAGE, kv_events=False, single_node=True), provisioner="local", crds=all_crds()
+                WorkloadSettings(image=IMAGE, kv_events=False, single_node=True), provisioner="local", crds=crds
             ),
             Resolver.local(secrets_of(cluster), hubs.settings()),
             synced=synced,
@@ -158,30 +160,13 @@ async def _run(server: ApiServer, state_dir: Path, kubeconfig: Path, announce: C
         await webhook.cleanup()
 
 
-async def _admission(server: ApiServer, state_dir: Path, client: Client) -> web.AppRunner:
-    """The webhook that refuses wrong Workspaces, on an address of the pods' range that no pod gets."""
+async def _webhook(server: ApiServer, state_dir: Path) -> tuple[web.AppRunner, Callable[[str], Object]]:
+    """(the webhook on an address of the pods' range that no pod gets, the clientConfig for each of its paths)."""
     host = server.address.pod_cidr.split("/")[0].rsplit(".", 2)[0] + ".255.254"
     pem = certs.issue(state_dir, "webhook", [host])
     runner = await admission.start(admission.Serve(host, WEBHOOK_PORT, pem, pem))
-    url = f"https://{host}:{WEBHOOK_PORT}{admission.PATH}"
-    rule = {
-        "apiGroups": ["kaito.sh"],
-        "apiVersions": ["v1alpha1", "v1beta1"],
-        "operations": ["CREATE", "UPDATE"],
-        "resources": ["workspaces"],
-    }
-    hook = {
-        "name": "validation.workspace.kaito.sh",
-        "admissionReviewVersions": ["v1"],
-        "clientConfig": {"url": url, "caBundle": b64encode(server.ca.encode()).decode()},
-        "failurePolicy": "Fail",
-        "sideEffects": "None",
-        "rules": [rule],
-    }
-    name = "validation.workspace.kaito.sh"
-    body = {"apiVersion": _HOOKS.api_version, "kind": _HOOKS.kind, "metadata": {"name": name}, "webhooks": [hook]}
-    await client.apply(_HOOKS, body, field_manager="kaito")
-    return runner
+    bundle = b64encode(server.ca.encode()).decode()
+    return runner, lambda path: {"url": f"https://{host}:{WEBHOOK_PORT}{path}", "caBundle": bundle}
 
 
 async def _all(*events: asyncio.Event) -> None:

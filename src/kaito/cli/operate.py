@@ -42,8 +42,19 @@ def operator(
     ] = 8081,
     webhook_certs: Annotated[
         Path | None,
-        typer.Option("--webhook-cert-dir", help="With tls.crt and tls.key: serve the admission webhook."),
+        typer.Option("--webhook-cert-dir", help="Serve the webhook with tls.crt and tls.key (and ca.crt) in there."),
     ] = None,
+    webhook_tls_secret: Annotated[
+        str | None,
+        typer.Option("--webhook-tls-secret", help="Serve it with a kubernetes.io/tls Secret, as cert-manager makes."),
+    ] = None,
+    webhook_service: Annotated[
+        str | None,
+        typer.Option("--webhook-service", help="Serve it with a certificate of its own, for this Service."),
+    ] = None,
+    webhook_secret: Annotated[
+        str, typer.Option("--webhook-secret", help="Where the certificate of its own is kept.")
+    ] = "workspace-webhook-cert",
     webhook_port: Annotated[
         int, typer.Option("--webhook-port", min=1, max=65535, help="Where the webhook listens.")
     ] = 9443,
@@ -51,13 +62,16 @@ def operator(
     """Run the operator until SIGTERM or SIGINT. Workspaces run on nodes that their owner brings."""
     from kaito.api.crds import all_crds
     from kaito.cli import operating
-    from kaito.controllers.admission import Serve
+    from kaito.cli.errors import USAGE, CliError
     from kaito.controllers.operator import OperatorSettings
     from kaito.workloads.inference import WorkloadSettings
 
+    sources = (webhook_certs, webhook_tls_secret, webhook_service)
+    if sum(one is not None for one in sources) > 1:
+        raise CliError("use one of --webhook-cert-dir, --webhook-tls-secret and --webhook-service", USAGE)
     webhook = None
-    if webhook_certs is not None:
-        webhook = Serve(EVERYWHERE, webhook_port, webhook_certs / "tls.crt", webhook_certs / "tls.key")
+    if any(one is not None for one in sources):
+        webhook = operating.Webhook((EVERYWHERE, webhook_port), *sources, webhook_secret)
     workloads = WorkloadSettings(image=image, cpu_image=cpu_image, azure=cloud is Cloud.azure)
     operating.run(
         operating.Options(

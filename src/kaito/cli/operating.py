@@ -13,10 +13,25 @@ from kaito.cli.connect import Session
 from kaito.cli.connect import run as connected
 from kaito.cli.errors import USAGE, CliError
 from kaito.controllers import process
-from kaito.controllers.admission import Serve
+from kaito.controllers.hook_server import Hook, registrations
 from kaito.controllers.operator import OperatorSettings
 from kaito.controllers.resolver import Resolver, secrets_of
+from kaito.kube.cert_sources import CertificateSource, Files, SelfSigned, TlsSecret
 from kaito.kube.lease import LeaseLost
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Where the webhook listens, and its certificate: files in ``folder``, somebody's ``tls_secret``, or our own.
+
+    Our own is for the ``service`` and is kept in ``secret``; both are in the operator's namespace.
+    """
+
+    address: tuple[str, int]
+    folder: Path | None = None
+    tls_secret: str | None = None
+    service: str | None = None
+    secret: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,7 +44,7 @@ class Options:
     namespace: str | None
     elect: bool
     health: tuple[str, int] | None
-    webhook: Serve | None
+    webhook: Webhook | None
 
 
 def run(options: Options) -> None:
@@ -44,7 +59,7 @@ def run(options: Options) -> None:
         election = process.Election(session.namespace, _identity()) if options.elect else None
         await process.run(
             session.client,
-            process.ProcessSettings(options.operator, election, options.health, options.webhook),
+            process.ProcessSettings(options.operator, election, options.health, _hook(options, session)),
             Resolver(secrets=secrets_of(session.client), hub_settings=settings, cloud=options.cloud),
             ending=ending,
         )
@@ -53,6 +68,24 @@ def run(options: Options) -> None:
         connected(action, kubeconfig=options.kubeconfig, namespace=options.namespace)
     except (LeaseLost, process.ListenError) as exc:
         raise CliError(str(exc), USAGE) from exc
+
+
+def _hook(options: Options, session: Session) -> Hook | None:
+    asked = options.webhook
+    if asked is None:
+        return None
+    source: CertificateSource
+    if asked.folder is not None:
+        # Without the authority's file, somebody else fills the caBundles: cert-manager's injector, or a person.
+        authority = asked.folder / "ca.crt"
+        known = authority if authority.exists() else None
+        source = Files(asked.folder / "tls.crt", asked.folder / "tls.key", known)
+    elif asked.tls_secret is not None:
+        source = TlsSecret(session.client, namespace=session.namespace, secret=asked.tls_secret)
+    else:
+        hosts = [f"{asked.service}.{session.namespace}.svc"]
+        source = SelfSigned(session.client, namespace=session.namespace, secret=asked.secret, hosts=hosts)
+    return Hook(*asked.address, source, registrations())
 
 
 def _identity() -> str:

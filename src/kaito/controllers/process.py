@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from kaito.controllers import admission, operator
+from kaito.controllers import operator
+from kaito.controllers.hook_server import Hook, HookServer, first
 from kaito.controllers.operator import OperatorSettings
 from kaito.controllers.prober import Prober
 from kaito.controllers.workspace import Resolver
+from kaito.kube.cert_sources import Files
 from kaito.kube.client import Client
 from kaito.kube.lease import Lease, LeaseTimes
 
@@ -36,7 +38,7 @@ class ProcessSettings:
     operator: OperatorSettings
     election: Election | None = None
     health: tuple[str, int] | None = None
-    webhook: admission.Serve | None = None
+    webhook: Hook | None = None
 
 
 @dataclass
@@ -45,11 +47,14 @@ class State:
 
     working: bool = False
     synced: asyncio.Event = field(default_factory=asyncio.Event)
+    hook: HookServer | None = None
 
     @property
     def unready(self) -> str | None:
         """Why it is not ready; None when it is. One that waits for the lease is: it serves the webhook."""
-        return "the informers have not read the cluster yet" if self.working and not self.synced.is_set() else None
+        if self.working and not self.synced.is_set():
+            return "the informers have not read the cluster yet"
+        return self.hook.unready if self.hook is not None else None
 
 
 class ListenError(Exception):
@@ -85,17 +90,20 @@ async def run(
     Raises ListenError, lease.LeaseLost, and what the operator itself ends with.
     """
     state = state or State()
+    hook = state.hook = HookServer(client, settings.webhook) if settings.webhook is not None else None
 
     async def work() -> None:
         state.working = True
         try:
-            await operator.run(client, settings.operator, resolver, prober, synced=state.synced)
+            reconciling = operator.run(client, settings.operator, resolver, prober, synced=state.synced)
+            await first(reconciling, *([hook.keeper.run()] if hook is not None else []))
         finally:
             state.working = False
 
     async with AsyncExitStack() as stack:
         await _listen(stack, settings, state)
-        await _until(ending, _elected(client, settings.election, work))
+        following = [hook.follow()] if hook is not None else []
+        await _until(ending, first(_elected(client, settings.election, work), *following))
 
 
 async def _until(ending: asyncio.Event, work: Awaitable[None]) -> None:
@@ -130,14 +138,22 @@ async def _listen(stack: AsyncExitStack, settings: ProcessSettings, state: State
         except OSError as exc:
             raise ListenError(f"{host}:{port} cannot be listened on for health: {exc.strerror or exc}") from exc
         log.info("health on %s:%d", *runner.addresses[0][:2])
-    if settings.webhook is not None:
-        where = settings.webhook
+    if settings.webhook is not None and state.hook is not None:
+        await _serve(stack, settings.webhook, state.hook)
+
+
+async def _serve(stack: AsyncExitStack, settings: Hook, hook: HookServer) -> None:
+    if isinstance(settings.source, Files):
         try:
-            hook = await admission.start(where)
+            settings.source.read()
         except OSError as exc:
-            raise ListenError(
-                f"the webhook cannot listen on {where.host}:{where.port} with {where.certificate}:"
-                f" {exc.strerror or exc}"
-            ) from exc
-        stack.push_async_callback(hook.cleanup)
-        log.info("webhook on %s:%d", *hook.addresses[0][:2])
+            raise ListenError(f"the webhook's certificate: {exc.filename}: {exc.strerror or exc}") from exc
+        except ValueError as exc:
+            raise ListenError(f"the webhook's certificate: {exc}") from exc
+    try:
+        host, port = await hook.listen()
+    except OSError as exc:
+        where = f"{settings.host}:{settings.port}"
+        raise ListenError(f"the webhook cannot listen on {where}: {exc.strerror or exc}") from exc
+    stack.push_async_callback(hook.close)
+    log.info("webhook on %s:%d", host, port)

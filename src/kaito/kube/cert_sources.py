@@ -146,8 +146,8 @@ class Files:
 
     def read(self) -> Material:
         """What the files hold now. Raises OSError, and ValueError for what is no pair; both name the file."""
-        ca = self._ca.read_bytes() if self._ca is not None else b""
-        found = Material(self._key.read_bytes(), self._certificate.read_bytes(), ca)
+        certificate, key = self._certificate.read_bytes(), self._key.read_bytes()
+        found = Material(key, certificate, self._ca.read_bytes() if self._ca is not None else b"")
         problem = certificates.pair_problem(found.certificate, found.key)
         if problem is not None:
             raise ValueError(f"{self._certificate} with {self._key}: {problem}")

@@ -43,10 +43,25 @@ def test_crds_prints_what_kubectl_applies(tmp_path: Path) -> None:
     done = kaito("crds", home=tmp_path)
     assert done.returncode == errors.OK
     names = [crd["metadata"]["name"] for crd in yaml.safe_load_all(done.stdout)]
-    assert names == [
-        f"{plural}.kaito.sh"
-        for plural in ("workspaces", "inferencesets", "ragengines", "multiroleinferences", "modelmirrors")
-    ]
+    plurals = ("workspaces", "inferencesets", "ragengines", "multiroleinferences", "modelmirrors")
+    assert names == [f"{plural}.kaito.sh" for plural in plurals]
+
+
+def test_crds_for_a_webhook_are_converted_by_it_and_come_with_its_configurations(tmp_path: Path) -> None:
+    done = kaito("crds", "--webhook-service=there/hooks:443", home=tmp_path)
+    assert done.returncode == errors.OK
+    printed = {one["metadata"]["name"]: one for one in yaml.safe_load_all(done.stdout)}
+    conversion = printed["workspaces.kaito.sh"]["spec"]["conversion"]
+    service = {"namespace": "there", "name": "hooks", "port": 443}
+    assert conversion["webhook"]["clientConfig"] == {"service": service | {"path": "/convert"}}
+    hook = printed["validation.workspace.kaito.sh"]["webhooks"][0]
+    assert hook["clientConfig"] == {"service": service | {"path": "/validate/workspace.kaito.sh"}}
+
+
+def test_crds_for_what_is_no_service_say_how_it_is_written(tmp_path: Path) -> None:
+    done = kaito("crds", "--webhook-service=hooks", home=tmp_path)
+    assert done.returncode == errors.USAGE
+    assert "--webhook-service hooks: is no Service: write NAMESPACE/NAME" in done.stderr
 
 
 def test_help_reads_no_library_that_only_commands_need(tmp_path: Path) -> None:

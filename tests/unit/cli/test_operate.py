@@ -28,7 +28,10 @@ def test_a_dead_cluster_and_a_missing_certificate_are_said(tmp_path: Path) -> No
     assert "cannot reach the cluster: http://127.0.0.1:9 does not answer" in done.stderr
     done = kaito(*common, f"--webhook-cert-dir={tmp_path}", home=tmp_path)
     assert done.returncode == errors.USAGE
-    assert f"with {tmp_path / 'tls.crt'}: No such file" in done.stderr
+    assert f"the webhook's certificate: {tmp_path / 'tls.crt'}: No such file" in done.stderr
+    done = kaito(*common, f"--webhook-cert-dir={tmp_path}", "--webhook-service=hooks", home=tmp_path)
+    assert done.returncode == errors.USAGE
+    assert "use one of --webhook-cert-dir, --webhook-tls-secret and --webhook-service" in done.stderr
 
 
 def test_sigterm_ends_it_in_order(tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from kaito.controllers.admission import PATH, Serve
+from kaito.controllers.admission import PATH
+from kaito.controllers.hook_server import Hook
 from kaito.controllers.operator import OperatorSettings
 from kaito.controllers.process import LEASE, Election, ListenError, ProcessSettings, State, run
 from kaito.kube import resources
+from kaito.kube.cert_sources import Files
 from kaito.kube.client import Client
 from kaito.kube.lease import LeaseTimes
 from kaito.workloads.inference import Serving, WorkloadSettings
@@ -91,7 +93,7 @@ async def test_a_replica_that_waits_serves_the_webhook(tmp_path: Path) -> None:
     api, port = MemoryApi(), free_port()
     lease = {"metadata": {"name": LEASE, "namespace": "kaito"}, "spec": {"holderIdentity": "other"}}
     api.put(resources.LEASES, {**lease, "spec": {**lease["spec"], "leaseDurationSeconds": 3600}})
-    settings = replace(elected("a"), webhook=Serve("127.0.0.1", port, *certificate(tmp_path)))
+    settings = replace(elected("a"), webhook=Hook("127.0.0.1", port, Files(*certificate(tmp_path))))
     review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": asked(GOOD)}
     async with replica(api, settings, State()), aiohttp.ClientSession() as session:
 
@@ -115,7 +117,7 @@ async def test_a_taken_port_and_a_missing_certificate_are_said(tmp_path: Path) -
         taken = replace(SETTINGS, health=("127.0.0.1", sock.getsockname()[1]))
         with pytest.raises(ListenError, match="cannot be listened on for health"):
             await run(Client(MemoryApi()), taken, resolver, ending=asyncio.Event())
-    hook = replace(SETTINGS, webhook=Serve("127.0.0.1", 0, tmp_path / "tls.crt", tmp_path / "tls.key"))
+    hook = replace(SETTINGS, webhook=Hook("127.0.0.1", 0, Files(tmp_path / "tls.crt", tmp_path / "tls.key")))
     with pytest.raises(ListenError, match=r"tls\.crt: No such file"):
         await run(Client(MemoryApi()), hook, resolver, ending=asyncio.Event())
 
