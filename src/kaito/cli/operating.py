@@ -5,9 +5,11 @@ import logging
 import signal
 import socket
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kaito.api import webhooks
+from kaito.api.crds import with_webhook
 from kaito.cli import hubs
 from kaito.cli.connect import Session
 from kaito.cli.connect import run as connected
@@ -59,7 +61,7 @@ def run(options: Options) -> None:
         election = process.Election(session.namespace, _identity()) if options.elect else None
         await process.run(
             session.client,
-            process.ProcessSettings(options.operator, election, options.health, _hook(options, session)),
+            process.ProcessSettings(_operator(options, session), election, options.health, _hook(options, session)),
             Resolver(secrets=secrets_of(session.client), hub_settings=settings, cloud=options.cloud),
             ending=ending,
         )
@@ -68,6 +70,15 @@ def run(options: Options) -> None:
         connected(action, kubeconfig=options.kubeconfig, namespace=options.namespace)
     except (LeaseLost, process.ListenError) as exc:
         raise CliError(str(exc), USAGE) from exc
+
+
+def _operator(options: Options, session: Session) -> OperatorSettings:
+    """The CRDs that are installed are converted by the webhook where this process serves it behind a Service."""
+    found, asked = options.operator, options.webhook
+    if asked is None or asked.service is None:
+        return found
+    client = webhooks.Service(session.namespace, asked.service, asked.address[1])
+    return replace(found, crds=[with_webhook(crd, client(webhooks.CONVERT_PATH)) for crd in found.crds])
 
 
 def _hook(options: Options, session: Session) -> Hook | None:
