@@ -44,6 +44,7 @@ def kinds(api: Api) -> Iterator[Api]:
     yield api
     for crd in all_crds():
         api.delete(f"{CRDS}/{crd['metadata']['name']}")
+        api.wait(f"{CRDS}/{crd['metadata']['name']}", lambda found: found is None)
 
 
 def path(kind: str, version: str, ns: str, name: str = "") -> str:
