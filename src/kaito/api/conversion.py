@@ -27,6 +27,8 @@ from kaito.api.workspace import Workspace
 
 DEFAULT_INSTANCE_TYPE: Final = "Standard_NC24ads_A100_v4"
 """What a v1alpha1 Workspace or RAGEngine without a machine type means where nodes are provisioned."""
+ANNOTATIONS_LIMIT: Final = 256 << 10
+"""Bytes that all annotations of an object, keys and values, may have; Kubernetes' own limit."""
 
 _VERSIONS: Final = ("v1alpha1", "v1beta1")
 _MODELS: Final[dict[str, type[Kind]]] = {"Workspace": Workspace, "InferenceSet": InferenceSet, "RAGEngine": RAGEngine}
@@ -62,10 +64,10 @@ def review(asked: Object, *, instance_type: str | None = DEFAULT_INSTANCE_TYPE) 
     response: Object = {"uid": request["uid"], "convertedObjects": [], "result": {"status": "Success"}}
     for obj in request.get("objects") or []:
         try:
-            if group != keys.GROUP:
+            if group != keys.GROUP or not isinstance(obj, dict):
                 raise SpecError("desiredAPIVersion", request["desiredAPIVersion"], f"is not of {keys.GROUP}")
             response["convertedObjects"].append(convert(obj, version, instance_type=instance_type))
-        except (SpecError, SpecErrors) as exc:
+        except (SpecError, SpecErrors, RecursionError) as exc:
             response["convertedObjects"] = []
             response["result"] = {"status": "Failure", "message": f"{_named(obj)}: {exc}"}
             break
@@ -80,7 +82,7 @@ def _up(kind: str, alpha: Object, instance_type: str | None) -> Object:
         put_back(beta, kept)
         if _bare(lower(kind, copy.deepcopy(beta))) != _bare(lower(kind, lifted)):
             says = "changes fields that v1alpha1 has itself: remove the annotation, and set those fields"
-            raise SpecError(_path(keys.V1BETA1_FIELDS), json.dumps(kept), says)
+            raise SpecError(_path(keys.V1BETA1_FIELDS), _text(kept), says)
         _check_types(kind, beta, kept)
     lost = difference(alpha, lower(kind, copy.deepcopy(beta)))
     machine = part(beta, _MACHINES[kind]) if kind in _MACHINES else None
@@ -96,7 +98,7 @@ def _down(kind: str, beta: Object) -> Object:
     machine = part(beta, _MACHINES[kind]) if kind in _MACHINES else None
     if machine is not None and "instanceType" not in machine:
         lost[_machine_pointer(kind)] = None
-    return _finished(shown, "v1alpha1", keys.V1BETA1_FIELDS, lost)
+    return _finished(shown, "v1alpha1", keys.V1BETA1_FIELDS, _that_fits(lost, shown))
 
 
 def _with_older_fields(kind: str, alpha: Object, beta: Object) -> Object:
@@ -105,10 +107,26 @@ def _with_older_fields(kind: str, alpha: Object, beta: Object) -> Object:
         kept = _read(beta, keys.V1ALPHA1_FIELDS)
     except SpecError:
         return alpha
+    if not all(map(_is_text, kept.values())):
+        return alpha
     shown = copy.deepcopy(alpha)
     put_back(shown, kept)
     same = _bare(lift(kind, copy.deepcopy(shown))) == _bare(lift(kind, copy.deepcopy(alpha)))
-    return shown if same and all(map(_is_text, kept.values())) else alpha
+    return shown if same else alpha
+
+
+def _that_fits(lost: Kept, obj: Object) -> Kept:
+    """``lost`` without its largest values, if there is no room for all of them.
+
+    An API server fails a whole list over one object whose annotations are too long: one author's absurd value must not
+    keep everybody from reading.
+    """
+    annotations = (obj.get("metadata") or {}).get("annotations") or {}
+    room = ANNOTATIONS_LIMIT - sum(len(key.encode()) + len(str(value).encode()) for key, value in annotations.items())
+    lost = dict(lost)
+    while lost and len(_text(lost).encode()) + len(keys.V1BETA1_FIELDS) > room:
+        del lost[max(lost, key=lambda pointer: len(_text(lost[pointer])))]
+    return lost
 
 
 def _check_types(kind: str, beta: Object, kept: Kept) -> None:
@@ -127,12 +145,16 @@ def _finished(obj: Object, version: str, annotation: str, lost: Kept) -> Object:
     ours = (keys.V1ALPHA1_FIELDS, keys.V1BETA1_FIELDS)
     annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if key not in ours}
     if lost:
-        annotations[annotation] = json.dumps(lost, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        annotations[annotation] = _text(lost)
     if annotations:
         metadata["annotations"] = annotations
     else:
         metadata.pop("annotations", None)
     return {**obj, "apiVersion": f"{keys.GROUP}/{version}", "metadata": metadata}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _read(obj: Object, annotation: str) -> Kept:
@@ -141,7 +163,7 @@ def _read(obj: Object, annotation: str) -> Kept:
         return {}
     try:
         kept = json.loads(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         kept = None
     if not isinstance(kept, dict) or not all(key.startswith("/") for key in kept):
         raise SpecError(_path(annotation), text, "is not what was written there: remove the annotation")
@@ -165,7 +187,9 @@ def _bare(obj: Object) -> Any:
 
 
 def _is_text(value: Any) -> bool:
-    return value is None or isinstance(value, str) or (isinstance(value, dict) and all(map(_is_text, value.values())))
+    """Whether it is what v1alpha1 alone has: a text, an object of texts, or nothing."""
+    inner = value.values() if isinstance(value, dict) else (value,)
+    return all(one is None or isinstance(one, str) for one in inner)
 
 
 def _machine_pointer(kind: str) -> str:

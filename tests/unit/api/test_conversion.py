@@ -1,51 +1,25 @@
 """Conversion by example: what each version shows, who wins, and what is refused."""
 
-import copy
-import json
 from typing import Any
 
 import pytest
 
 from kaito.api import keys
 from kaito.api.conversion import DEFAULT_INSTANCE_TYPE, convert
-from kaito.api.errors import SpecError, SpecErrors
-
-Object = dict[str, Any]
-SELECTOR = {"matchLabels": {"pool": "a"}}
-SLICE = {"mode": "mig", "profile": "1g.10gb"}
-DATABASE = {"engine": "qdrant", "url": "http://db:6333"}
-LOCAL = {"local": {"modelID": "BAAI/bge-small-en-v1.5"}}
-PEAK = {"description": "stress", "value": "100", "config": {"engine": "vllm"}}
-
-
-def made(kind: str, version: str, annotations: dict[str, str] | None = None, **fields: Any) -> Object:
-    metadata: Object = {"name": "demo", "namespace": "team"} | ({"annotations": annotations} if annotations else {})
-    return {"apiVersion": f"kaito.sh/{version}", "kind": kind, "metadata": metadata, **copy.deepcopy(fields)}
-
-
-def beta(kind: str, **fields: Any) -> Object:
-    return made(kind, "v1beta1", **fields)
-
-
-def alpha(kind: str, **fields: Any) -> Object:
-    return made(kind, "v1alpha1", **fields)
-
-
-def body(obj: Object) -> Object:
-    return {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata")}
-
-
-def kept(obj: Object, name: str = keys.V1BETA1_FIELDS) -> Object:
-    text = obj["metadata"].get("annotations", {}).get(name)
-    return json.loads(text) if text else {}
-
-
-def workspace(**resource: Any) -> Object:
-    return {"resource": {"labelSelector": SELECTOR, "instanceType": "Standard_NC24ads_A100_v4", **resource}}
-
-
-def engine(**spec: Any) -> Object:
-    return {"spec": {"embedding": LOCAL, **spec}}
+from tests.unit.api.converted import (
+    DATABASE,
+    LOCAL,
+    PEAK,
+    SELECTOR,
+    SLICE,
+    Object,
+    alpha,
+    beta,
+    body,
+    engine,
+    kept,
+    workspace,
+)
 
 
 def inference_set(metric: Object) -> Object:
@@ -272,53 +246,3 @@ def test_writing_back_an_object_on_brought_nodes_gives_it_no_machine_type() -> N
 
 def test_an_engine_without_compute_gets_none() -> None:
     assert "compute" not in convert(alpha("RAGEngine", **engine()), "v1beta1")["spec"]
-
-
-CONDITION = {"type": "InferenceReady", "status": "True"}
-REFUSED = [
-    pytest.param("{", "is not what was written there: remove the annotation", id="not JSON"),
-    pytest.param('["/resource"]', "is not what was written there", id="not a map"),
-    pytest.param('{"resource": 1}', "is not what was written there", id="not a pointer"),
-    pytest.param(
-        json.dumps({"/status": {"conditions": [CONDITION]}}), "changes fields that v1alpha1 has itself", id="conditions"
-    ),
-    pytest.param('{"/resource/count": 5}', "changes fields that v1alpha1 has itself", id="a field of v1alpha1"),
-    pytest.param('{"/future": 5}', "changes fields that v1alpha1 has itself", id="an unknown field"),
-    pytest.param('{"/resource/partition": "x"}', "holds resource.partition: 'x' is wrong", id="a wrong type"),
-    pytest.param('{"/resource/partition": {}}', "holds resource.partition.mode: is required", id="an incomplete one"),
-]
-
-
-@pytest.mark.parametrize(("text", "says"), REFUSED)
-def test_a_damaged_annotation_is_refused_when_it_is_written(text: str, says: str) -> None:
-    obj = alpha("Workspace", annotations={keys.V1BETA1_FIELDS: text}, **NEW)
-    with pytest.raises((SpecError, SpecErrors)) as refused:
-        convert(obj, "v1beta1")
-    assert str(refused.value).startswith(f"metadata.annotations[{keys.V1BETA1_FIELDS}]: ")
-    assert says in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    "text", ["{", '{"/spec/queryServiceName": 5}', '{"/spec/embedding": {"remote": {"url": "x"}}}']
-)
-def test_a_damaged_annotation_does_not_stop_a_reader(text: str) -> None:
-    obj = beta("RAGEngine", annotations={keys.V1ALPHA1_FIELDS: text, "team/note": "a"}, **engine())
-    shown = convert(obj, "v1alpha1")
-    assert shown == alpha("RAGEngine", annotations={"team/note": "a"}, **engine())
-
-
-@pytest.mark.parametrize(
-    ("obj", "version", "says"),
-    [
-        pytest.param(beta("Box"), "v1alpha1", "kind: 'Box' has no other version", id="unknown kind"),
-        pytest.param(beta("Workspace"), "v2", "'kaito.sh/v2' is no version of Workspace: use", id="unknown target"),
-        pytest.param(
-            made("Workspace", "v3"), "v1beta1", "apiVersion: 'kaito.sh/v3' is no version", id="unknown source"
-        ),
-        pytest.param(alpha("ModelMirror"), "v1beta1", "kind: 'ModelMirror' has no other version", id="one version"),
-    ],
-)
-def test_what_cannot_be_converted_is_named(obj: Object, version: str, says: str) -> None:
-    with pytest.raises(SpecError) as refused:
-        convert(obj, version)
-    assert says in str(refused.value)

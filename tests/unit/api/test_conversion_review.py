@@ -49,3 +49,12 @@ def test_a_review_for_another_group_fails() -> None:
 def test_what_is_no_review_is_an_error(body: Any) -> None:
     with pytest.raises(ValueError, match="no ConversionReview"):
         review(body)
+
+
+def test_an_object_that_is_too_deep_is_named() -> None:
+    deep: Object = {}
+    for _ in range(2000):
+        deep = {"a": deep}
+    bad = workspace("v1beta1") | {"inference": {"template": deep}}
+    response = review(asked([bad], "kaito.sh/v1alpha1"))["response"]
+    assert response["result"]["message"].startswith("Workspace team/demo: ")
