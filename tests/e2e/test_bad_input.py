@@ -33,6 +33,14 @@ REFUSED = {
         {"inference": {**PRESET, "template": {"spec": {"containers": [{"name": "a", "image": "b"}]}}}},
         "inference.template: cannot stand beside preset: remove one of them",
     ),
+    "an unknown preset": (
+        {"inference": {"preset": {"name": "kaito-dmo"}}},
+        "inference.preset.name: 'kaito-dmo' is not in the catalogue: did you mean kaito-demo?",
+    ),
+    "a configuration that is not there": (
+        {"inference": {**PRESET, "config": "mine"}},
+        "inference.config: 'mine' is no ConfigMap in namespace default: create it, or clear the field",
+    ),
 }
 
 
@@ -70,6 +78,15 @@ def test_a_wrong_workspace_is_refused_with_field_and_remedy(env: dict[str, str],
     assert run("kubectl", "get", "workspaces,statefulsets", "-o", "name", env=env).stdout == ""
 
 
+def test_an_accepted_workspace_is_created_with_its_warnings(env: dict[str, str]) -> None:
+    resource = {"count": 2, "labelSelector": {"matchLabels": {"apps": "a"}}}
+    text = manifest("warned", resource=resource, inference={"preset": {"name": "/none"}})
+    made = run("kubectl", "apply", "-f", "-", env=env, text=text)
+    assert made.returncode == 0, made.stderr
+    assert "Warning: resource.count: is deprecated: the planner decides how many nodes the model needs" in made.stderr
+    assert run("kubectl", "delete", "workspace", "warned", env=env).returncode == 0
+
+
 def test_malformed_yaml_is_refused_with_its_line(env: dict[str, str]) -> None:
     text = "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {name: [\n"
     answer = run(KAITO, "apply", "-f", "-", env=env, text=text)
@@ -77,17 +94,11 @@ def test_malformed_yaml_is_refused_with_its_line(env: dict[str, str]) -> None:
     assert "-:4: is not valid YAML" in answer.stderr
 
 
-@pytest.mark.parametrize("what", ["an unknown preset", "truncated weights"])
-def test_a_model_that_cannot_be_served_is_told_and_nothing_is_made(
-    env: dict[str, str], what: str, tmp_path: Path
-) -> None:
-    if what == "an unknown preset":
-        model, words = "kaito-dmo", "did you mean kaito-demo?"
-    else:
-        shutil.copytree(ROOT / "src/kaito/models/demo/kaito-demo", tmp_path / "model")
-        with (tmp_path / "model" / "model.safetensors").open("r+b") as weights:
-            weights.truncate(3_000_000)
-        model, words = str(tmp_path / "model"), "is truncated: its tensors need 6955520 bytes and 3000000 are there"
+def test_a_model_that_cannot_be_served_is_told_and_nothing_is_made(env: dict[str, str], tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "src/kaito/models/demo/kaito-demo", tmp_path / "model")
+    with (tmp_path / "model" / "model.safetensors").open("r+b") as weights:
+        weights.truncate(3_000_000)
+    model, words = str(tmp_path / "model"), "is truncated: its tensors need 6955520 bytes and 3000000 are there"
     made = run("kubectl", "apply", "-f", "-", env=env, text=manifest("m", inference={"preset": {"name": model}}))
     assert made.returncode == 0, made.stderr
     condition = "jsonpath={.status.conditions[?(@.type=='InferenceReady')].reason}=PlanFailed"

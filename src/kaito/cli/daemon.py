@@ -27,6 +27,7 @@ from kaito.api.webhooks import CONVERT_PATH, configurations
 from kaito.cli import hubs
 from kaito.cli.rendering import LOCAL_IMAGE
 from kaito.controllers import admission, operator
+from kaito.controllers.admission_facts import ClusterFacts, FactSettings
 from kaito.controllers.resolver import Resolver, secrets_of
 from kaito.kube import config
 from kaito.kube.client import Client, Object
@@ -122,7 +123,7 @@ async def _run(server: ApiServer, state_dir: Path, kubeconfig: Path, announce: C
         loop.add_signal_handler(number, ending.set)
     outside = config.load(kubeconfig).transport()
     cluster = Client(outside)
-    webhook, at = await _webhook(server, state_dir)
+    webhook, at = await _webhook(server, state_dir, client)
     for configuration in configurations(at):
         await client.apply(VALIDATING_WEBHOOKS, configuration, field_manager="kaito")
     synced, ready = asyncio.Event(), asyncio.Event()
@@ -160,11 +161,12 @@ async def _run(server: ApiServer, state_dir: Path, kubeconfig: Path, announce: C
         await webhook.cleanup()
 
 
-async def _webhook(server: ApiServer, state_dir: Path) -> tuple[web.AppRunner, Callable[[str], Object]]:
+async def _webhook(server: ApiServer, state_dir: Path, client: Client) -> tuple[web.AppRunner, Callable[[str], Object]]:
     """(the webhook on an address of the pods' range that no pod gets, the clientConfig for each of its paths)."""
     host = server.address.pod_cidr.split("/")[0].rsplit(".", 2)[0] + ".255.254"
     pem = certs.issue(state_dir, "webhook", [host])
-    runner = await admission.start(admission.Serve(host, WEBHOOK_PORT, pem, pem))
+    facts = ClusterFacts(client, FactSettings("local"))
+    runner = await admission.start(admission.Serve(host, WEBHOOK_PORT, pem, pem), facts)
     bundle = b64encode(server.ca.encode()).decode()
     return runner, lambda path: {"url": f"https://{host}:{WEBHOOK_PORT}{path}", "caBundle": bundle}
 

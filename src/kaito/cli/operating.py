@@ -15,11 +15,13 @@ from kaito.cli.connect import Session
 from kaito.cli.connect import run as connected
 from kaito.cli.errors import USAGE, CliError
 from kaito.controllers import process
+from kaito.controllers.admission_facts import FactSettings
 from kaito.controllers.hook_server import Hook, registrations
 from kaito.controllers.operator import OperatorSettings
 from kaito.controllers.resolver import Resolver, secrets_of
 from kaito.kube.cert_sources import CertificateSource, Files, SelfSigned, TlsSecret
 from kaito.kube.lease import LeaseLost
+from kaito.models import hub
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,12 @@ def run(options: Options) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
         election = process.Election(session.namespace, _identity()) if options.elect else None
+        facts = FactSettings(options.operator.provisioner, options.cloud, gated_hub=settings.endpoint == hub.ENDPOINT)
         await process.run(
             session.client,
-            process.ProcessSettings(_operator(options, session), election, options.health, _hook(options, session)),
+            process.ProcessSettings(
+                _operator(options, session), election, options.health, _hook(options, session), facts
+            ),
             Resolver(secrets=secrets_of(session.client), hub_settings=settings, cloud=options.cloud),
             ending=ending,
         )

@@ -68,12 +68,12 @@ def review(kind: str, request: Object, facts: AdmissionFacts = NOTHING_KNOWN) ->
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
 
 
-async def known(source: FactsSource | None, request: Object) -> AdmissionFacts:
-    """What ``source`` knows, or nothing when it takes longer than ``FACTS_SECONDS`` or fails."""
+async def known(source: FactsSource | None, request: Object, *, seconds: float = FACTS_SECONDS) -> AdmissionFacts:
+    """What ``source`` knows, or nothing when it takes longer than ``seconds`` or fails."""
     if source is None or not is_judged(request):
         return NOTHING_KNOWN
     try:
-        async with asyncio.timeout(FACTS_SECONDS):
+        async with asyncio.timeout(seconds):
             return await source(request)
     except Exception as exc:  # A look at the cluster that fails must not keep its objects from being written.
         log.warning("nothing is known of the cluster for this object: %r", exc)

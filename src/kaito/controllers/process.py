@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from kaito.controllers import operator
+from kaito.controllers.admission_facts import ClusterFacts, FactSettings
 from kaito.controllers.hook_server import Hook, HookServer, first
 from kaito.controllers.operator import OperatorSettings
 from kaito.controllers.prober import Prober
@@ -33,12 +34,16 @@ class Election:
 
 @dataclass(frozen=True)
 class ProcessSettings:
-    """What one replica runs. Without ``election`` it works alone; without ``health`` or ``webhook`` it listens not."""
+    """What one replica runs. Without ``election`` it works alone; without ``health`` or ``webhook`` it listens not.
+
+    ``facts`` is what the webhook knows of the installation.
+    """
 
     operator: OperatorSettings
     election: Election | None = None
     health: tuple[str, int] | None = None
     webhook: Hook | None = None
+    facts: FactSettings = field(default_factory=FactSettings)
 
 
 @dataclass
@@ -90,7 +95,8 @@ async def run(
     Raises ListenError, lease.LeaseLost, and what the operator itself ends with.
     """
     state = state or State()
-    hook = state.hook = HookServer(client, settings.webhook) if settings.webhook is not None else None
+    facts = ClusterFacts(client, settings.facts)
+    hook = state.hook = HookServer(client, settings.webhook, facts) if settings.webhook is not None else None
 
     async def work() -> None:
         state.working = True
@@ -102,7 +108,7 @@ async def run(
 
     async with AsyncExitStack() as stack:
         await _listen(stack, settings, state)
-        following = [hook.follow()] if hook is not None else []
+        following = [hook.follow(), facts.run()] if hook is not None else []
         await _until(ending, first(_elected(client, settings.election, work), *following))
 
 

@@ -1,0 +1,204 @@
+"""What admission knows beyond the manifest: this installation's settings, the catalogue, nodes, ConfigMaps, Secrets.
+
+Nothing waits for long: nodes come from a copy in memory, the few named objects are read with a limit of a second, no
+hub is asked. What could not be read is unknown, and then nothing is refused for it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, Final
+
+from kaito.api import keys
+from kaito.api.errors import SpecErrors
+from kaito.api.validation import AdmissionFacts, ModelAbsent, ModelFacts, NodeFacts
+from kaito.api.validation.advice import named_secrets
+from kaito.api.validation.facts import GATE_STREAMING, MachineFacts, Place, ProvisionerName
+from kaito.api.validation.streaming import BLOB_DRIVER
+from kaito.api.validation.tuning_config import config_place
+from kaito.api.workspace import PresetSpec, Workspace
+from kaito.capacity import machines
+from kaito.capacity.machines import MachineError
+from kaito.kube import errors, resources
+from kaito.kube.client import Client, Resource
+from kaito.kube.informer import Informer
+from kaito.models import catalogue
+from kaito.models.catalogue import UnknownModelError
+from kaito.models.profile import ModelError
+
+Object = Mapping[str, Any]
+LOOKUP_SECONDS: Final = 1.0
+REMEMBERED: Final = 256
+"""Models whose facts are kept: names come from users."""
+CSI_DRIVERS: Final = Resource("storage.k8s.io", "v1", "csidrivers", "CSIDriver", False)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FactSettings:
+    """What the installation is: see AdmissionFacts. ``gated_hub``: the hub is the one that gates models by licence."""
+
+    provisioner: ProvisionerName | None = None
+    cloud: str | None = None
+    gates: Mapping[str, bool] = field(default_factory=dict)
+    node_classes: frozenset[str] | None = None
+    architectures: frozenset[str] | None = None
+    release_namespace: str | None = None
+    gated_hub: bool = True
+
+
+class ClusterFacts:
+    """Facts of one cluster, asked for each write: ``await facts(request)``. ``run`` keeps the nodes up to date."""
+
+    def __init__(self, client: Client, settings: FactSettings, *, seconds: float = LOOKUP_SECONDS) -> None:
+        self._client, self._settings, self._seconds = client, settings, seconds
+        self._nodes = Informer(client, resources.NODES, keep=_what_matters) if settings.provisioner == "byo" else None
+        self._installation = AdmissionFacts(
+            provisioner=settings.provisioner,
+            gates=settings.gates,
+            cloud=settings.cloud,
+            node_classes=settings.node_classes,
+            machine_types=machine_types(settings.cloud),
+            architectures=settings.architectures,
+            release_namespace=settings.release_namespace,
+        )
+
+    async def run(self) -> None:
+        """Follow the nodes, where they matter, until cancelled."""
+        if self._nodes is not None:
+            await self._nodes.run()
+        await asyncio.Event().wait()
+
+    async def __call__(self, request: Object) -> AdmissionFacts:
+        """What is known for one AdmissionRequest, in at most a second and a little."""
+        ws, old = _decoded(request.get("object")), _decoded(request.get("oldObject"))
+        return replace(self._installation, nodes=self._known_nodes()) if ws is None else await self.of(ws, old)
+
+    async def of(self, ws: Workspace, old: Workspace | None = None) -> AdmissionFacts:
+        """What is known of a Workspace that is written, or would be; Secrets that ``old`` names too are not read."""
+        facts = replace(self._installation, nodes=self._known_nodes())
+        config_maps, secrets, drivers, model = await asyncio.gather(
+            self._all(resources.CONFIG_MAPS, _config_maps(ws, facts)),
+            self._all(resources.SECRETS, _secrets(ws) - _secrets(old)),
+            self._drivers(),
+            asyncio.to_thread(self._model, ws),
+        )
+        return replace(
+            facts,
+            config_maps={place: None if one is None else one.get("data") or {} for place, one in config_maps.items()},
+            secrets={
+                place: None if one is None else frozenset(one.get("data") or ()) for place, one in secrets.items()
+            },
+            csi_drivers=drivers,
+            model=model,
+        )
+
+    def _known_nodes(self) -> list[NodeFacts] | None:
+        if self._nodes is None or not self._nodes.synced.is_set():
+            return None
+        alive = (one for one in self._nodes.store.list() if not one["metadata"].get("deletionTimestamp"))
+        return sorted((_node(one) for one in alive), key=lambda node: node.name)
+
+    async def _all(self, resource: Resource, places: set[Place]) -> dict[Place, Object | None]:
+        """The objects that could be read, and None for those that are not there."""
+        ordered = sorted(places)
+        found = await asyncio.gather(*(self._one(resource, *place) for place in ordered))
+        return {place: one[0] for place, one in zip(ordered, found, strict=True) if one is not None}
+
+    async def _one(self, resource: Resource, namespace: str | None, name: str) -> tuple[Object | None] | None:
+        """The object or its absence in a tuple; None when it cannot be said."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                return (await self._client.get(resource, name, namespace),)
+        except errors.NotFound:
+            return (None,)
+        except (errors.ApiError, TimeoutError) as exc:
+            log.info("admission goes on without %s %s: %s", resource.kind, name, getattr(exc, "message", "too slow"))
+            return None
+
+    async def _drivers(self) -> frozenset[str] | None:
+        if not self._settings.gates.get(GATE_STREAMING):
+            return None
+        found = await self._one(CSI_DRIVERS, None, BLOB_DRIVER)
+        return None if found is None else frozenset({BLOB_DRIVER} if found[0] is not None else ())
+
+    def _model(self, ws: Workspace) -> ModelFacts | ModelAbsent | None:
+        preset = _preset(ws)
+        on_node = ws.annotations.get(keys.USE_LOCAL_WEIGHTS) == "true"
+        if preset is None or (on_node and self._settings.provisioner == "local"):
+            return None
+        found = model_facts(preset.name.strip())
+        if isinstance(found, ModelFacts) and (on_node or not self._settings.gated_hub):
+            return replace(found, gated=None, downloads=None)
+        return found
+
+
+def machine_types(cloud: str | None) -> Mapping[str, MachineFacts] | None:
+    """The GPU machine types of a cloud, or of all; None for a cloud that is not known."""
+    try:
+        return {name: machines.by_instance_type(name, cloud) for name in machines.instance_types(cloud)}
+    except MachineError:
+        return None
+
+
+@lru_cache(maxsize=REMEMBERED)
+def model_facts(name: str) -> ModelFacts | ModelAbsent | None:
+    """What the catalogue says of a model; None for those that only a hub or a node knows."""
+    if name.startswith("/") or ("/" in name and catalogue.find(name) is None):
+        return None
+    try:
+        entry = catalogue.lookup(name)
+        profile = entry.profile()
+    except UnknownModelError as exc:
+        return ModelAbsent(exc.remedy)
+    except ModelError as exc:
+        log.warning("admission goes on without facts of %s: %s", name, exc)
+        return None
+    return ModelFacts(
+        weight_bytes=profile.weight_bytes,
+        context_length=profile.context_length,
+        architectures=profile.architectures,
+        downloads=entry.folder is None,
+        gated=entry.gated,
+    )
+
+
+def _decoded(obj: Object | None) -> Workspace | None:
+    """A Workspace as far as it can be read; the rules say what is wrong with it."""
+    if not obj:
+        return None
+    try:
+        return Workspace.decode({**obj, "apiVersion": "kaito.sh/v1beta1"}, strict=False)
+    except SpecErrors:
+        return None
+
+
+def _preset(ws: Workspace) -> PresetSpec | None:
+    spec = ws.inference or ws.tuning
+    return spec.preset if spec is not None else None
+
+
+def _config_maps(ws: Workspace, facts: AdmissionFacts) -> set[Place]:
+    named = {config_place(ws, facts)}
+    if ws.inference is not None and ws.inference.config:
+        named.add((ws.namespace, ws.inference.config))
+    return {place for place in named if place is not None}
+
+
+def _secrets(ws: Workspace | None) -> set[Place]:
+    return {(ws.namespace, name) for _, name, _ in named_secrets(ws)} if ws is not None else set()
+
+
+def _node(node: Object) -> NodeFacts:
+    meta = node["metadata"]
+    return NodeFacts(meta["name"], meta.get("labels") or {}, (node.get("status") or {}).get("allocatable") or {})
+
+
+def _what_matters(node: dict[str, Any]) -> dict[str, Any]:
+    """Of a node, what is worth memory here: no conditions, images or addresses."""
+    kept = ("name", "uid", "resourceVersion", "labels", "deletionTimestamp")
+    meta = {key: value for key, value in node["metadata"].items() if key in kept}
+    return {"metadata": meta, "status": {"allocatable": (node.get("status") or {}).get("allocatable")}}
