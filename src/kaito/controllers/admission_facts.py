@@ -67,10 +67,9 @@ class ClusterFacts:
         )
 
     async def run(self) -> None:
-        """Follow the nodes, where they matter, until cancelled."""
+        """Follow the nodes until cancelled, where they matter."""
         if self._nodes is not None:
             await self._nodes.run()
-        await asyncio.Event().wait()
 
     async def __call__(self, request: Object) -> AdmissionFacts:
         """What is known for one AdmissionRequest, in at most a second and a little."""

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
@@ -108,7 +109,10 @@ async def run(
 
     async with AsyncExitStack() as stack:
         await _listen(stack, settings, state)
-        following = [hook.follow(), facts.run()] if hook is not None else []
+        following = []
+        if hook is not None:
+            _beside(stack, facts.run(), name="facts for admission")
+            following.append(hook.follow())
         await _until(ending, first(_elected(client, settings.election, work), *following))
 
 
@@ -146,6 +150,17 @@ async def _listen(stack: AsyncExitStack, settings: ProcessSettings, state: State
         log.info("health on %s:%d", *runner.addresses[0][:2])
     if settings.webhook is not None and state.hook is not None:
         await _serve(stack, settings.webhook, state.hook)
+
+
+def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None], *, name: str) -> None:
+    """Run ``work`` until the stack is left."""
+    task = asyncio.create_task(work, name=name)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(end)
 
 
 async def _serve(stack: AsyncExitStack, settings: Hook, hook: HookServer) -> None:

@@ -131,7 +131,7 @@ async def test_machine_types_are_those_of_the_cloud() -> None:
     on_aws = await facts_of(MemoryApi(), created(), FactSettings("karpenter", "aws"))
     assert on_aws.machine("G6.12XLARGE") is not None
     assert on_aws.machine("Standard_NC24ads_A100_v4") is None
-    assert (await facts_of(MemoryApi(), created(), FactSettings("karpenter", "gcp"))).machine_types is None
+    assert (await facts_of(MemoryApi(), created(), FactSettings("karpenter", "nowhere"))).machine_types is None
 
 
 async def test_an_object_that_does_not_decode_has_the_facts_of_the_installation() -> None:
