@@ -2,12 +2,14 @@
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-Config = Mapping[str, Any]
+from kaito.models.cache import CacheLayout
+from kaito.models.config import Config, head_counts, head_size, integer, layer_count
+from kaito.models.layers import layout_of
+from kaito.models.tasks import Task, has_vision, task_of
 
 CONTEXT_KEYS = (
     "max_position_embeddings",
@@ -18,7 +20,6 @@ CONTEXT_KEYS = (
     "model_max_length",
 )
 DEFAULT_CONTEXT = 2048
-KV_ELEMENT_BYTES = 2
 MAX_HEADER = 100 * 1024 * 1024
 _DTYPE_BITS = {
     "F64": 64, "I64": 64, "U64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16, "U16": 16,
@@ -44,15 +45,15 @@ class Attention(StrEnum):
 class ModelProfile:
     """A model in numbers. Sizes are bytes, lengths are tokens.
 
-    ``kv_bytes_per_token`` is for 16-bit keys and values over all layers: an upper bound for models with sliding
-    windows or state-space layers, 0 when the configuration does not say. ``heads`` and ``kv_heads`` are attention heads
-    and key-value heads of a layer, 0 when unknown.
+    ``cache`` is what its layers keep of the tokens before; it is not ``known`` when the configuration does not say.
+    ``heads`` and ``kv_heads`` are attention heads and key-value heads of a layer, 0 when unknown. ``vision``: whether
+    it reads images too.
     """
 
     name: str
     architectures: tuple[str, ...]
     weight_bytes: int
-    kv_bytes_per_token: int
+    cache: CacheLayout
     attention: Attention
     context_length: int
     layers: int
@@ -63,6 +64,16 @@ class ModelProfile:
     has_chat_template: bool
     heads: int = 0
     kv_heads: int = 0
+    task: Task = Task.GENERATE
+    vision: bool = False
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """Bytes of 16-bit keys and values that a short sequence takes for each token, over all layers.
+
+        An upper bound for longer ones, whose windows are full; 0 when the configuration does not say.
+        """
+        return self.cache.most_bytes_per_token()
 
 
 def parse_config(text: str, where: str = "config.json") -> dict[str, Any]:
@@ -80,43 +91,13 @@ def parse_config(text: str, where: str = "config.json") -> dict[str, Any]:
     return (nested | config) if isinstance(nested, dict) else config
 
 
-def integer(config: Config, *keys: str, default: int = 0) -> int:
-    """The first of ``keys`` that holds a number, or a number as text."""
-    for key in keys:
-        value = config.get(key)
-        if isinstance(value, bool) or value is None:
-            continue
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            continue
-        if math.isfinite(number):
-            return int(number)
-    return default
-
-
-def layer_count(config: Config) -> int:
-    """Decoder layers; models that only list their blocks are counted by that list."""
-    listed = config.get("layers_block_type") or config.get("layer_types") or ()
-    return integer(config, "num_hidden_layers", "n_layer", "n_layers") or len(listed)
-
-
-def head_counts(config: Config) -> tuple[int, int]:
-    """Attention heads and key-value heads of a layer; 0 when the configuration does not say."""
-    heads = integer(config, "num_attention_heads", "n_head", "n_heads")
-    kv_heads = integer(config, "num_key_value_heads", "n_head_kv", "n_kv_heads")
-    return heads, kv_heads or (1 if config.get("multi_query") is True else heads)
-
-
 def attention_of(config: Config) -> tuple[Attention, int]:
     """The kind of attention, and the elements that one token of one layer keeps (keys and values together)."""
     heads, kv_heads = head_counts(config)
     rank = integer(config, "kv_lora_rank")
     if rank:
         return Attention.MLA, rank + integer(config, "qk_rope_head_dim")
-    hidden = integer(config, "hidden_size", "n_embd", "d_model", "dim")
-    head_dim = integer(config, "head_dim", "attention_head_dim") or (hidden // heads if heads else 0)
-    elements = 2 * kv_heads * head_dim
+    elements = 2 * kv_heads * head_size(config)
     if elements == 0:
         return Attention.UNKNOWN, 0
     if heads == kv_heads:
@@ -163,12 +144,20 @@ def tensor_bytes(header: bytes, size: int, where: str) -> int:
 
 
 def profile(
-    name: str, config: Config, *, weight_bytes: int, has_tokenizer: bool, has_chat_template: bool
+    name: str,
+    config: Config,
+    *,
+    weight_bytes: int,
+    has_tokenizer: bool,
+    has_chat_template: bool,
+    sentence_transformers: bool = False,
 ) -> ModelProfile:
-    """The model in numbers, from its configuration and the size of its weights."""
-    attention, elements = attention_of(config)
+    """The model in numbers, from its configuration and the size of its weights.
+
+    ``sentence_transformers``: whether its files include that library's modules.json.
+    """
+    attention, _ = attention_of(config)
     heads, kv_heads = head_counts(config)
-    layers = layer_count(config)
     quantization = config.get("quantization_config")
     quantization = quantization if isinstance(quantization, dict) else {}
     method = quantization.get("quant_method")
@@ -177,10 +166,10 @@ def profile(
         name=name,
         architectures=tuple(str(a) for a in config.get("architectures") or ()),
         weight_bytes=weight_bytes,
-        kv_bytes_per_token=elements * layers * KV_ELEMENT_BYTES,
+        cache=layout_of(config),
         attention=attention,
         context_length=integer(config, *CONTEXT_KEYS, default=DEFAULT_CONTEXT),
-        layers=layers,
+        layers=layer_count(config),
         dtype=dtype if isinstance(dtype, str) else None,
         quantization=method if isinstance(method, str) else None,
         quantization_bits=integer(quantization, "bits") or None,
@@ -188,4 +177,6 @@ def profile(
         has_chat_template=has_chat_template,
         heads=heads,
         kv_heads=kv_heads,
+        task=task_of(config, sentence_transformers=sentence_transformers),
+        vision=has_vision(config),
     )

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import yaml
 
+from kaito.models.config import integer
 from kaito.models.folder import from_folder
-from kaito.models.profile import CONTEXT_KEYS, ModelError, ModelProfile, integer, profile
+from kaito.models.profile import CONTEXT_KEYS, ModelError, ModelProfile, profile
 
 HERE: Final = Path(__file__).parent
 GIB: Final = 1 << 30

@@ -6,6 +6,7 @@ import pytest
 
 from kaito.capacity.machines import GIB, Machine
 from kaito.capacity.planner import Plan, Refusal, Wishes, plan
+from kaito.models.cache import CacheLayout, flat_layout
 from kaito.models.catalogue import lookup
 from kaito.models.profile import Attention, ModelProfile
 
@@ -13,7 +14,7 @@ DEMO = ModelProfile(
     name="kaito-demo",
     architectures=("LlamaForCausalLM",),
     weight_bytes=6_951_424,
-    kv_bytes_per_token=2048,
+    cache=flat_layout(2048, layers=4, kv_heads=2),
     attention=Attention.GQA,
     context_length=2048,
     layers=4,
@@ -126,7 +127,7 @@ def test_a_wish_that_cannot_be_met_is_named(wishes: Wishes, says: str) -> None:
 
 
 def test_a_model_whose_cache_is_not_known_leaves_the_context_to_the_engine() -> None:
-    unknown = dataclasses.replace(DEMO, kv_bytes_per_token=0)
+    unknown = dataclasses.replace(DEMO, cache=CacheLayout())
     assert fits(unknown, host(24)).max_model_len is None
     assert fits(unknown, host(24), Wishes(context=512)).max_model_len == 512
 

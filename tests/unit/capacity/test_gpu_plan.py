@@ -9,6 +9,7 @@ import pytest
 from kaito.capacity.gpu_plan import plan_gpus, startup_seconds, tensor_parallel, utilization
 from kaito.capacity.machines import GIB, Machine, by_instance_type, mig_slice
 from kaito.capacity.plan import Plan, Refusal, Wishes
+from kaito.models.cache import flat_layout
 from kaito.models.catalogue import entries, lookup
 from kaito.models.profile import Attention, ModelProfile
 
@@ -36,7 +37,7 @@ def model(gib: float, kv: int = 0, **more: object) -> ModelProfile:
         name="m",
         architectures=(),
         weight_bytes=int(gib * GIB),
-        kv_bytes_per_token=kv,
+        cache=flat_layout(kv, layers=32),
         attention=Attention.GQA,
         context_length=131072,
         layers=32,

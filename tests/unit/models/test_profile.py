@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from kaito.models.config import layer_count
 from kaito.models.folder import from_folder
-from kaito.models.profile import Attention, ModelError, attention_of, layer_count, parse_config, profile
+from kaito.models.profile import Attention, ModelError, attention_of, parse_config, profile
 
 LLAMA: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
