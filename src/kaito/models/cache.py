@@ -6,7 +6,7 @@ stretch of tokens, a *page* one layer's bytes of it, a *table* a set of layers t
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
@@ -47,7 +47,8 @@ class CacheGroup:
     ``bytes_per_token`` is what one layer keeps of one token over all heads, keys and values together, in 16 bits; an
     INDEX's in its own type. ``window`` is in tokens: of the sliding window, the chunk, or the encoder's output.
     ``compression`` tokens share one entry. ``convolution`` and ``recurrent`` are elements of the state of one
-    sequence and one layer; the recurrent part has ``recurrent_bits``, the other 16.
+    sequence and one layer; the recurrent part has ``recurrent_bits``, the other 16. ``checkpoints`` are the states that
+    the engine keeps beside the two of prefix caching.
     """
 
     kind: LayerKind
@@ -59,6 +60,7 @@ class CacheGroup:
     convolution: int = 0
     recurrent: int = 0
     recurrent_bits: int = 16
+    checkpoints: int = 0
 
     @property
     def state_bytes(self) -> int:
@@ -71,8 +73,8 @@ class CacheSetup:
     """How the engine is set up, as far as the cache depends on it.
 
     ``element_bits`` are those of keys and values (16, or 8 for an fp8 cache). ``in_flight`` is
-    ``max_num_batched_tokens`` times the batches at work at once. ``prefix_caching`` keeps one more state of each
-    sequence. ``state_bits`` overrides the recurrent state's own: the engine keeps it in 32 on CPUs.
+    ``max_num_batched_tokens`` times the batches at work at once. ``prefix_caching`` keeps more states of each sequence
+    than its own. ``state_bits`` overrides the recurrent state's own: the engine keeps it in 32 on CPUs.
     """
 
     max_model_len: int
@@ -92,7 +94,8 @@ class _Page:
     kind: LayerKind
     block: int
     size: int
-    window: int | None
+    window: int | None = None
+    checkpoints: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +223,7 @@ def _page(group: CacheGroup, setup: CacheSetup) -> _Page:
     if group.kind is LayerKind.STATE:
         bits = setup.state_bits or group.recurrent_bits
         state = group.convolution * 2 + group.recurrent * bits // 8
-        return _Page(group.kind, setup.block, _ceil(state, setup.tensor_parallel), None)
+        return _Page(group.kind, setup.block, _ceil(state, setup.tensor_parallel), None, group.checkpoints)
     size = _of_gpu(group, setup) * max(1, setup.block // group.compression)
     return _Page(group.kind, setup.block, size, group.window)
 
@@ -239,18 +242,8 @@ def _with_states(pages: list[tuple[_Page, int]], setup: CacheSetup) -> list[tupl
     of_token = first.size // first.block
     block = max(setup.block, step * _ceil(max(states), step * of_token))
     padded = block * of_token
-    return [
-        (
-            _Page(
-                page.kind,
-                block,
-                padded if page.kind is LayerKind.STATE else page.size // page.block * block,
-                page.window,
-            ),
-            n,
-        )
-        for page, n in pages
-    ]
+    sizes = {page: padded if page.kind is LayerKind.STATE else page.size // page.block * block for page, _ in pages}
+    return [(replace(page, block=block, size=sizes[page]), layers) for page, layers in pages]
 
 
 def _one_type(pages: Iterable[_Page]) -> bool:
@@ -278,7 +271,7 @@ def _equal_pages(pages: list[tuple[_Page, int]]) -> list[tuple[_Page, int]]:
     for page, layers in pages:
         whole = page.kind is not LayerKind.STATE and largest % page.size == 0
         block = page.block * (largest // page.size) if whole else page.block
-        made.append((_Page(page.kind, block, largest, page.window), layers))
+        made.append((replace(page, block=block, size=largest), layers))
     return made
 
 
@@ -326,7 +319,7 @@ def _blocks(tables: list[_Table], tokens: int, setup: CacheSetup) -> int:
 def _blocks_of(page: _Page, tokens: int, setup: CacheSetup) -> int:
     match page.kind:
         case LayerKind.STATE:
-            return 2 if setup.prefix_caching else 1
+            return 2 + page.checkpoints if setup.prefix_caching else 1
         case LayerKind.CROSS:
             return _ceil(page.window or 0, page.block)
         case LayerKind.SLIDING if page.window:  # One more: the window need not begin where a block does.

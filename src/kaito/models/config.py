@@ -70,7 +70,7 @@ def layer_count(config: Config) -> int:
 
 def head_counts(config: Config) -> tuple[int, int]:
     """Attention heads and key-value heads of a layer; 0 when the configuration does not say."""
-    heads = integer(config, "num_attention_heads", "n_head", "n_heads")
+    heads = integer(config, "num_attention_heads", "n_head", "n_heads", "decoder_attention_heads")
     keys = ("num_key_value_heads", "n_head_kv", "num_kv_heads", "n_kv_heads", "multi_query_group_num")
     kv_heads = integer(config, *keys)
     return heads, kv_heads or (1 if config.get("multi_query") is True else heads)

@@ -12,10 +12,12 @@ from urllib.parse import quote
 
 import httpx
 
-from kaito.models.folder import INDEX, TOKENIZERS
+from kaito.models.folder import MODULES, QUANTIZATION, TOKENIZERS
+from kaito.models.gguf import GgufHeader, TruncatedError, read_header
 from kaito.models.hub_cache import STALE_S, HubCache, Key
 from kaito.models.hub_http import ENDPOINT, SMALL, TIMEOUT, WAITS_S, HubSession, HubUnavailableError, json_object
-from kaito.models.profile import ModelError, ModelProfile, header_length, parse_config, profile, tensor_bytes
+from kaito.models.profile import ModelError, ModelProfile, parse_config, profile, with_quantization
+from kaito.models.weights import INDEX, WeightFormat, choose_weights, header_length, tensor_bytes
 
 __all__ = ["ENDPOINT", "Hub", "HubModel", "HubUnavailableError"]
 
@@ -33,9 +35,10 @@ _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class HubModel:
-    """A model: ``id`` as its authors spell it, ``revision`` the commit, ``weight_format`` auto or mistral.
+    """A model: ``id`` as its authors spell it, ``revision`` the commit, ``weight_format`` a WeightFormat's value.
 
     ``license``, ``task`` and ``base_model`` are what its card says, None and empty where it says nothing.
+    ``sentence_transformers``: whether it comes with that library's modules.json.
     """
 
     id: str
@@ -48,6 +51,7 @@ class HubModel:
     license: str | None = None
     task: str | None = None
     base_model: tuple[str, ...] = ()
+    sentence_transformers: bool = False
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -59,6 +63,8 @@ class HubModel:
             weight_bytes=self.weight_bytes,
             has_tokenizer=self.has_tokenizer,
             has_chat_template=self.has_chat_template,
+            sentence_transformers=self.sentence_transformers,
+            weights_estimated=self.weight_format == WeightFormat.BIN,
         )
 
 
@@ -157,25 +163,43 @@ class Hub:
 
     async def _model(self, model_id: str, revision: str) -> HubModel:
         found = await self._listing(model_id, revision)
+        kind, files = await self._files(found)
         names = found.sizes
-        name = next((name for name in CONFIGS if name in names), None)
-        if name is None:
-            raise ModelError(f"{found.id}: holds no config.json, so it is no model of its own. Choose another model.")
-        config = parse_config(await self._text(found, name), f"{found.id}: {name}")
-        shards, mistral = await self._shards(found)
+        config, packed = await self._config(found, required=kind is not WeightFormat.GGUF), None
+        if kind is WeightFormat.GGUF:
+            headers = [await self._gguf(found, name) for name in files]
+            weights, packed = sum(header.tensor_bytes for header in headers), headers[0]
+            config = packed.config() | config
+        elif kind is WeightFormat.BIN:
+            weights = _listed_bytes(found, files)
+        else:
+            weights = await self._weights(found, files)
+        in_header = packed is not None and packed.has_tokenizer, packed is not None and packed.has_chat_template
         return HubModel(
             id=found.id,
             revision=found.revision,
             gated=found.gated,
-            weight_format="mistral" if mistral else "auto",
-            weight_bytes=await self._weights(found, shards),
-            has_tokenizer=any(name in names for name in TOKENIZERS),
-            has_chat_template=await self._has_chat_template(found),
+            weight_format=kind.value,
+            weight_bytes=weights,
+            has_tokenizer=in_header[0] or any(name in names for name in TOKENIZERS),
+            has_chat_template=in_header[1] or await self._has_chat_template(found),
             license=_license(found.card),
             task=found.task,
             base_model=_texts(found.card.get("base_model")),
+            sentence_transformers=MODULES in names,
             config=config,
         )
+
+    async def _config(self, found: _Listing, *, required: bool) -> dict[str, Any]:
+        """The configuration with what a file beside it tells of the quantisation; empty when it is not ``required``."""
+        name = next((name for name in CONFIGS if name in found.sizes), None)
+        if name is None and required:
+            raise ModelError(f"{found.id}: holds no config.json, so it is no model of its own. Choose another model.")
+        config = parse_config(await self._text(found, name), f"{found.id}: {name}") if name else {}
+        if QUANTIZATION not in found.sizes:
+            return config
+        told = parse_config(await self._text(found, QUANTIZATION), f"{found.id}: {QUANTIZATION}")
+        return with_quantization(config, told)
 
     async def _listing(self, model_id: str, revision: str) -> _Listing:
         path = f"/api/models/{model_id}/revision/{quote(revision, safe='')}?blobs=true"
@@ -195,26 +219,19 @@ class Hub:
             task=next(iter(_texts(facts.get("pipeline_tag"))), None),
         )
 
-    async def _shards(self, found: _Listing) -> tuple[list[str], bool]:
-        """The files that make up the weights once, and whether they are Mistral's own format."""
-        files = sorted(name for name in found.sizes if name.endswith(".safetensors"))
-        plain = [name for name in files if not name.startswith("consolidated")]
-        if INDEX in found.sizes and plain:
-            index = json_object((await self._text(found, INDEX)).encode(), f"{found.id}: {INDEX}")
-            weights = index.get("weight_map")
-            names = sorted({str(name) for name in weights.values()}) if isinstance(weights, dict) else []
-            wrong = [name for name in names if not _SHARD.fullmatch(name) or name not in found.sizes]
-            if wrong or not names:
-                fault = f"names {wrong[0]!r}, which is not there" if wrong else "names no files"
-                raise ModelError(f"{found.id}: {INDEX} {fault}. Choose another revision or model.")
-            return names, False
-        if files:
-            return plain or files, not plain
-        other = sorted(name for name in found.sizes if name.endswith((".bin", ".pt", ".pth", ".gguf", ".h5", ".onnx")))
-        has = f"only {other[0]}" if other else "no weights"
-        raise ModelError(
-            f"{found.id}: holds {has} and no .safetensors file. Convert the weights, or choose another model."
-        )
+    async def _files(self, found: _Listing) -> tuple[WeightFormat, list[str]]:
+        """The files that make up the weights once, and how they are stored."""
+        plain = [n for n in found.sizes if n.endswith(".safetensors") and not n.startswith("consolidated")]
+        if INDEX not in found.sizes or not plain:
+            return choose_weights(found.sizes, found.id)
+        index = json_object((await self._text(found, INDEX)).encode(), f"{found.id}: {INDEX}")
+        weights = index.get("weight_map")
+        names = sorted({str(name) for name in weights.values()}) if isinstance(weights, dict) else []
+        wrong = [name for name in names if not _SHARD.fullmatch(name) or name not in found.sizes]
+        if wrong or not names:
+            fault = f"names {wrong[0]!r}, which is not there" if wrong else "names no files"
+            raise ModelError(f"{found.id}: {INDEX} {fault}. Choose another revision or model.")
+        return WeightFormat.SAFETENSORS, names
 
     async def _weights(self, found: _Listing, shards: Sequence[str]) -> int:
         try:
@@ -238,6 +255,20 @@ class Hub:
         if len(first) < 8 + length:
             raise ModelError(f"{where}: its header ends after {len(first)} of {8 + length} bytes. Download it again.")
         return tensor_bytes(first[8 : 8 + length], size, where)
+
+    async def _gguf(self, found: _Listing, name: str) -> GgufHeader:
+        """The header of a GGUF file, of which ever more is read until it is whole: vocabularies make it long."""
+        where, data = f"{found.id}: {name}", b""
+        async with self._slots:
+            while True:
+                more, size = await self._part(found, name, len(data), max(FIRST_BYTES, 3 * len(data)))
+                data += more
+                try:
+                    return read_header(data, size, where)
+                except TruncatedError:
+                    if not more or len(data) > self._session.largest:
+                        fault = f"its header has no end within {len(data)} bytes"
+                        raise ModelError(f"{where}: {fault}. Choose another revision or model.") from None
 
     async def _part(self, found: _Listing, name: str, start: int, count: int) -> tuple[bytes, int]:
         """``count`` bytes of a file from ``start``, or as many as there are, and the file's size."""
@@ -284,6 +315,14 @@ class Hub:
             return body.decode()
         except UnicodeDecodeError as exc:
             raise ModelError(f"{where}: is not text. Choose another revision or model.") from exc
+
+
+def _listed_bytes(found: _Listing, files: Sequence[str]) -> int:
+    """The size of those files together, as the hub lists them."""
+    unknown = [name for name in files if found.sizes[name] < 0]
+    if unknown:
+        raise ModelError(f"{found.id}: {unknown[0]}: the hub does not tell its size. Choose another revision or model.")
+    return sum(found.sizes[name] for name in files)
 
 
 def _file(found: _Listing, name: str) -> str:

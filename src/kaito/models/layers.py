@@ -195,7 +195,7 @@ def _part(config: Config, kind: LayerKind, place: int) -> list[CacheGroup]:
         if state is None:  # Of unknown size: counted as attention, which takes more.
             return _part(config, LayerKind.FULL, place)
         sizes = {"convolution": state.convolution, "recurrent": state.recurrent, "recurrent_bits": state.bits}
-        return [CacheGroup(kind, 1, **sizes)]
+        return [CacheGroup(kind, 1, **sizes, checkpoints=state.checkpoints)]
     rank = integer(config, "kv_lora_rank")
     if rank and kind is LayerKind.FULL:
         latent = CacheGroup(
@@ -209,6 +209,9 @@ def _part(config: Config, kind: LayerKind, place: int) -> list[CacheGroup]:
 
 def _heads(config: Config, kind: LayerKind, place: int) -> tuple[int, int]:
     """Key-value heads and elements of one head, which may differ by the layer's type or place."""
+    own = section(section(config, "per_layer_config"), str(place))
+    if own:
+        return head_counts({**config, **own})[1], head_size({**config, **own})
     kv_heads, size = head_counts(config)[1], head_size(config)
     blocks = _blocks(config)
     if place < len(blocks):

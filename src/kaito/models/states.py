@@ -15,11 +15,15 @@ _BITS: Final = {"float32": 32, "float16": 16, "bfloat16": 16}
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Elements of one layer and one sequence: the convolution's inputs in 16 bits, the rest in ``bits``."""
+    """Elements of one layer and one sequence: the convolution's inputs in 16 bits, the rest in ``bits``.
+
+    ``checkpoints``: how many more states the engine keeps at the ends of blocks (``mamba_mixer2.py`` does).
+    """
 
     convolution: int
     recurrent: int
     bits: int = 16
+    checkpoints: int = 0
 
 
 def state_of(config: Config) -> State | None:
@@ -74,7 +78,7 @@ def _mamba2(config: Config) -> State | None:
     else:
         inner = integer(config, "mamba_d_ssm") or expanded
     head = head or inner // heads
-    return State((width - 1) * (inner + 2 * groups * size), heads * head * size, _ssm_bits(config))
+    return State((width - 1) * (inner + 2 * groups * size), heads * head * size, _ssm_bits(config), checkpoints=1)
 
 
 def _ssm_bits(config: Config) -> int:

@@ -210,9 +210,9 @@ WHOLE = tensors()
         pytest.param(broken(config__json=b"\xff\xfe"), "config.json: is not text", id="binary configuration"),
         pytest.param(broken(config__json=b" " * 5000), "config.json: is larger than 4096 bytes", id="oversized"),
         pytest.param(
-            broken(model__safetensors=None, pytorch_model__bin=b"x"),
-            "holds only pytorch_model.bin and no .safetensors file. Convert the weights",
-            id="pickles only",
+            broken(model__safetensors=None, model__onnx=b"x"),
+            "holds only model.onnx and no .safetensors file. Convert the weights",
+            id="another engine's format",
         ),
         pytest.param(broken(model__safetensors=None), "holds no weights and no .safetensors file", id="no weights"),
         pytest.param(broken(model__safetensors=b""), "model.safetensors: has 0 bytes", id="empty weights"),

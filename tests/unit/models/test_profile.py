@@ -140,7 +140,7 @@ def test_a_lying_header_is_refused(model: Path) -> None:
         ("config.json", None, "config.json: is missing"),
         ("config.json", "{", "config.json: line 1: is not valid JSON"),
         ("config.json", "[]", "holds list, not an object"),
-        ("model.safetensors", None, r"holds no \.safetensors file"),
+        ("model.safetensors", None, r"holds no weights and no \.safetensors file"),
         ("model.safetensors.index.json", "{}", "is not an index of weights"),
         ("model.safetensors.index.json", '{"weight_map": {"a": "x.safetensors"}}', "names x.safetensors, which is not"),
         ("model.safetensors.index.json", '{"weight_map": {"a": "../../etc/passwd"}}', "which is not there"),
