@@ -49,6 +49,7 @@ def measure(folder: Path) -> dict[str, Any]:
 
     loaded: dict[str, int] = {}
     _count_weights(loaded)
+    _import_class(folder)
     arguments = EngineArgs(
         model=str(folder), skip_tokenizer_init=True, enforce_eager=True, distributed_executor_backend="uni",
         load_format="counting", kv_cache_memory_bytes=MEMORY[0], max_num_seqs=8, disable_log_stats=True,
@@ -60,6 +61,16 @@ def measure(folder: Path) -> dict[str, Any]:
     finally:
         executor.shutdown()
         cleanup_dist_env_and_memory()
+
+
+def _import_class(folder: Path) -> None:
+    """Imports the model's class here: the engine would start a process for each only to look at it."""
+    from vllm.model_executor.models import ModelRegistry
+
+    for name in json.loads((folder / "config.json").read_text())["architectures"]:
+        known = ModelRegistry.models.get(name)
+        if hasattr(known, "module_name"):
+            ModelRegistry.register_model(name, known.load_model_cls())
 
 
 def _count_weights(loaded: dict[str, int]) -> None:

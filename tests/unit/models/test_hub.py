@@ -11,6 +11,7 @@ import pytest
 
 from kaito.models.hub import Hub, HubModel, HubUnavailableError
 from kaito.models.profile import Attention, ModelError
+from tests.unit.models.gguf_file import LLAMA, gguf
 from tests.unit.models.hub_server import SHA, FakeHub, serving, tensors, whole_model
 
 TOKEN = "hf_secret_1234"
@@ -51,6 +52,37 @@ async def test_an_id_in_another_case_is_followed_to_its_authors_spelling() -> No
     made = await read(hub, "org/tiny-model", token=TOKEN)
     assert made.id == NAME
     assert all(sent == f"Bearer {TOKEN}" for _, sent in hub.asked)
+
+
+async def test_a_gguf_file_is_read_only_as_far_as_its_header_goes() -> None:
+    """The vocabulary makes it longer than the first part that is asked for."""
+    words = {"tokenizer.ggml.tokens": ["word"] * 20_000}
+    hub = FakeHub(
+        files={"README.md": b"", "m-Q4_K_M.gguf": gguf(LLAMA | words, (("w", (256, 1 << 14), 12, 144 << 14),))}
+    )
+    made = await read(hub)
+    assert (made.weight_format, made.profile.weight_bytes, made.profile.layers) == ("gguf", 144 << 14, 2)
+    assert made.profile.has_tokenizer
+    assert hub.sent == 1 << 18
+
+
+async def test_a_gguf_header_without_end_is_refused() -> None:
+    hub = FakeHub(files={"m.gguf": gguf(LLAMA | {"tokenizer.ggml.tokens": ["word"] * 20_000})})
+    assert "its header has no end within 65536 bytes" in str(await refusal(hub, largest=4096))
+
+
+async def test_pickles_are_counted_by_their_size_and_said_to_be_an_estimate() -> None:
+    files = whole_model() | {"pytorch_model.bin": bytes(100), "training_args.bin": bytes(7)}
+    del files["model.safetensors"]
+    made = await read(FakeHub(files=files))
+    assert (made.weight_format, made.profile.weight_bytes, made.profile.weights_estimated) == ("bin", 100, True)
+
+
+async def test_a_file_beside_the_configuration_tells_of_its_task_and_its_quantisation() -> None:
+    told = {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "NVFP4"}}
+    more = {"modules.json": b"[]", "hf_quant_config.json": json.dumps(told).encode()}
+    made = await read(FakeHub(files=whole_model() | more))
+    assert (made.profile.task, made.profile.quantization, made.profile.quantization_bits) == ("embed", "nvfp4", 4)
 
 
 async def test_only_headers_of_weights_are_read() -> None:

@@ -112,6 +112,20 @@ def test_shards_are_counted_once_and_neighbours_not_at_all(model: Path) -> None:
     assert from_folder(model).weight_bytes == 128
 
 
+def test_pickles_are_counted_by_their_size_when_there_is_nothing_better(model: Path) -> None:
+    (model / "pytorch_model-00001-of-00002.bin").write_bytes(bytes(100))
+    (model / "pytorch_model-00002-of-00002.bin").write_bytes(bytes(50))
+    (model / "optimizer.bin").write_bytes(bytes(1000))
+    assert (from_folder(model).weight_bytes, from_folder(model).weights_estimated) == (64, False)
+    (model / "model.safetensors").unlink()
+    assert (from_folder(model).weight_bytes, from_folder(model).weights_estimated) == (150, True)
+
+
+def test_mistrals_own_format_is_read_where_it_is_alone(model: Path) -> None:
+    (model / "model.safetensors").rename(model / "consolidated.safetensors")
+    assert from_folder(model).weight_bytes == 64
+
+
 def test_a_truncated_file_is_named_with_its_bytes(model: Path) -> None:
     file = model / "model.safetensors"
     whole = file.read_bytes()
