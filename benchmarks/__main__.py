@@ -1,7 +1,7 @@
 """`make bench`: the numbers that the README and the issues name, each from whole processes, as medians of several runs.
 
 Prints a table and writes benchmarks/results/<name>.json. Names on the command line choose among: help, api, demo,
-launcher.
+launcher, engine-proof.
 With KUBEBUILDER_ASSETS set, the API numbers come beside those of etcd and kube-apiserver from the same run.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import api, demo, launcher, start
+from benchmarks.proof import report
 
 RESULTS = Path(__file__).parent / "results"
 SUITES: dict[str, Callable[[], dict[str, Any]]] = {
@@ -21,6 +22,7 @@ SUITES: dict[str, Callable[[], dict[str, Any]]] = {
     "api": api.run,
     "demo": demo.run,
     "launcher": launcher.run,
+    "engine-proof": report.run,
 }
 
 

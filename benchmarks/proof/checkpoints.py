@@ -116,6 +116,11 @@ MODELS: Final[dict[str, dict[str, Any]]] = {
         "layer_types": ["conv", "conv", "full_attention", "conv", "full_attention"],
         "conv_L_cache": 3,
         "conv_dim": 128,
+        "block_dim": 128,
+        "block_ff_dim": 256,
+        "block_multiple_of": 64,
+        "block_auto_adjust_ff_dim": False,
+        "block_ffn_dim_multiplier": 1.0,
     },
     "gemma3n": {
         "model_type": "gemma3n_text",
