@@ -163,9 +163,9 @@ class Hub:
 
     async def _model(self, model_id: str, revision: str) -> HubModel:
         found = await self._listing(model_id, revision)
+        names, packed = found.sizes, None
+        config = await self._config(found, required=not any(name.endswith(".gguf") for name in names))
         kind, files = await self._files(found)
-        names = found.sizes
-        config, packed = await self._config(found, required=kind is not WeightFormat.GGUF), None
         if kind is WeightFormat.GGUF:
             headers = [await self._gguf(found, name) for name in files]
             weights, packed = sum(header.tensor_bytes for header in headers), headers[0]

@@ -201,7 +201,7 @@ def _part(config: Config, kind: LayerKind, place: int) -> list[CacheGroup]:
         latent = CacheGroup(
             LayerKind.MLA, 1, kv_heads=1, bytes_per_token=2 * (rank + integer(config, "qk_rope_head_dim"))
         )
-        return [latent, *_index(config)]
+        return [latent, *([] if _reads_another_index(config, place) else _index(config))]
     kv_heads, size = _heads(config, kind, place)
     window = {LayerKind.SLIDING: _window(config), LayerKind.CHUNKED: _chunk(config)}.get(kind)
     return [CacheGroup(kind, 1, kv_heads=kv_heads, bytes_per_token=2 * 2 * kv_heads * size, window=window)]
@@ -222,6 +222,15 @@ def _heads(config: Config, kind: LayerKind, place: int) -> tuple[int, int]:
     if config.get("attention_k_eq_v") is True:
         kv_heads = integer(config, "num_global_key_value_heads") or kv_heads
     return kv_heads, integer(config, "global_head_dim") or size
+
+
+def _reads_another_index(config: Config, place: int) -> bool:
+    """Whether a layer with sparse attention takes what an earlier layer found, as some of GLM 5's do."""
+    pattern = config.get("index_topk_pattern")
+    if isinstance(pattern, str):
+        return pattern[place : place + 1] == "S"
+    period, offset = integer(config, "index_topk_freq", default=1), integer(config, "index_skip_topk_offset", default=2)
+    return max(place - offset + 1, 0) % max(1, period) != 0
 
 
 def _index(config: Config, compression: int = 1) -> list[CacheGroup]:

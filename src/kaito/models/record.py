@@ -40,7 +40,8 @@ CONFIG_KEYS: Final = (
     "conv_L_cache", "conv_dim", "linear_attn_config", "linear_num_key_heads", "linear_num_value_heads",
     "linear_key_head_dim", "linear_value_head_dim", "linear_conv_kernel_dim",
     # Sparse and compressed attention.
-    "compress_ratios", "index_n_heads", "index_head_dim", "index_topk",
+    "compress_ratios", "index_n_heads", "index_head_dim", "index_topk", "index_topk_freq", "index_topk_pattern",
+    "index_skip_topk_offset",
     # Encoders.
     "is_encoder_decoder", "decoder_layers", "max_source_positions", "is_causal", "use_bidirectional_attention",
     # Experts.

@@ -25,8 +25,9 @@ FEWER_NODES = {
     ("qwen3.5-122b-a10b", "1x24"): "14nt1",
     ("qwen3.5-122b-a10b", "2x24"): "7nt2",
     ("minimax-m2.7", "1x24"): "13nt1",
+    ("nvidia-nemotron-nano-9b-v2", "1x24"): "1nt1",
 }
-"""Where the cache that each stage does not have to hold saves a node."""
+"""Where the cache that each stage does not have to hold saves a node, or that layers with a state do not have."""
 BY_NAME = {entry.served_name: entry.profile() for entry in entries() if entry.folder is None}
 A10 = by_instance_type("Standard_NV36ads_A10_v5")
 A100 = by_instance_type("Standard_NC24ads_A100_v4")

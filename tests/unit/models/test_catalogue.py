@@ -8,7 +8,7 @@ import pytest
 
 from kaito.models import catalogue
 from kaito.models.catalogue import UnknownModelError, entries, find, lookup, names
-from kaito.models.profile import ModelError
+from kaito.models.profile import ModelError, attention_of
 
 # Served name, attention, bytes of keys and values per token: KAITO v0.12's own figures.
 FIGURES = [
@@ -106,9 +106,37 @@ ALIASES = {
 def test_every_figure_is_that_of_the_release(name: str, attention: str, kv_bytes: int) -> None:
     entry = next(entry for entry in entries() if entry.served_name == name)
     made = entry.profile()
-    assert (made.name, made.attention, made.kv_bytes_per_token) == (name, attention, kv_bytes)
+    elements = attention_of(entry.config)[1]
+    assert (made.name, made.attention, elements * made.layers * 2) == (name, attention, kv_bytes)
     assert made.heads > 0
     assert made.layers > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "growing", "state"),
+    [
+        pytest.param("llama-3.3-70b-instruct", 80 * 4096, 0, id="80 layers, all alike"),
+        pytest.param("gemma-3-27b-it", 10 * 8192, 0, id="10 of 62 layers read all"),
+        pytest.param("gpt-oss-20b", 12 * 2048, 0, id="12 of 24 layers read all"),
+        pytest.param("qwen3.5-9b", 8 * 4096, 24 * (3 * 8192 * 2 + 32 * 128 * 128 * 4), id="8 of 32 layers attend"),
+        pytest.param(
+            "nvidia-nemotron-nano-9b-v2",
+            4 * 4096,
+            27 * (3 * 12288 * 2 + 128 * 80 * 128 * 4),
+            id="4 of 56 layers attend",
+        ),
+        pytest.param("deepseek-v3-0324", 61 * 1152, 0, id="one latent for all heads"),
+        pytest.param("deepseek-v3.2", 61 * (1152 + 132), 0, id="the same, and an index"),
+    ],
+)
+def test_each_layer_counts_as_what_it_keeps(name: str, growing: int, state: int) -> None:
+    """A defect of the original: every layer counts as one that keeps all tokens, and an index as nothing."""
+    cache = next(entry for entry in entries() if entry.served_name == name).profile().cache
+    assert (cache.bytes_per_token(), cache.state_bytes()) == (growing, state)
+
+
+def test_the_cache_of_every_model_is_known() -> None:
+    assert [entry.id for entry in entries() if not entry.profile().cache.known] == []
 
 
 def test_the_catalogue_holds_the_release_and_the_demo_model() -> None:

@@ -155,6 +155,12 @@ QWEN3_NEXT = {
             id="DeepSeek V3.2: an index of 128 bytes and a scale beside it",
         ),
         pytest.param(
+            {"model_type": "glm_moe_dsa", "num_hidden_layers": 6, "num_attention_heads": 64, "kv_lora_rank": 512,
+             "qk_rope_head_dim": 64, "index_head_dim": 128, "index_topk_freq": 2},
+            [CacheGroup(MLA, 6, kv_heads=1, bytes_per_token=1152), CacheGroup(INDEX, 4, bytes_per_token=132)],
+            id="an index in every second layer after the first two: of 0, 1, 3 and 5",
+        ),
+        pytest.param(
             {"model_type": "deepseek_v4", "num_hidden_layers": 4, "num_attention_heads": 64, "head_dim": 512,
              "sliding_window": 128, "compress_ratios": [0, 4, 128, 4], "index_head_dim": 128},
             [
