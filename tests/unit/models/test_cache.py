@@ -190,3 +190,12 @@ def test_an_unknown_layout_says_so() -> None:
 @pytest.mark.parametrize(("total", "layers"), [(131072, 32), (100, 3)], ids=["by layer", "one part when uneven"])
 def test_a_flat_layout_has_those_bytes(total: int, layers: int) -> None:
     assert flat_layout(total, layers=layers).bytes_per_token() == total
+
+
+def test_the_worked_example_of_the_documentation() -> None:
+    """docs/planning.md, "How the cache is counted"."""
+    setup = CacheSetup(max_model_len=131072)
+    assert GEMMA.sequence_bytes(131072, setup) == (8192 + 6 * 1089) * 10 * 16 * 8 * KIB
+    assert round(GEMMA.sequence_bytes(131072, setup) / GIB, 1) == 18.0
+    assert GEMMA.most_bytes_per_token() * 131072 == 62 * GIB
+    assert GEMMA.capacity_tokens(40 * GIB, setup) == 291_658
