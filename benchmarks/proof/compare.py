@@ -75,7 +75,8 @@ def row(where: Path, found: dict[str, Any]) -> Row:
     name = found["name"]
     if "error" in found:
         return Row(name, 0, 0, 0, (), found["error"])
-    profile = from_folder(where / name)
+    folder = where / name.partition("@")[0]
+    profile = from_folder(folder)
     answers = []
     for asked in found["answers"]:
         setup = CacheSetup(
@@ -84,10 +85,12 @@ def row(where: Path, found: dict[str, Any]) -> Row:
             in_flight=asked["in_flight"],
             prefix_caching=asked["prefix_caching"],
             state_bits=asked["state_bits"],
+            tensor_parallel=asked.get("tensor", 1),
+            pipeline_parallel=asked.get("pipeline", 1),
         )
         tokens = profile.cache.capacity_tokens(asked["memory"], setup) or 0
         answers.append(Answer(asked["block"], asked["length"], asked["memory"], tokens, asked["tokens"]))
-    return Row(name, profile.weight_bytes, found["weights"], _known(where / name / "model.safetensors"), tuple(answers))
+    return Row(name, profile.weight_bytes, found["weights"], _known(folder / "model.safetensors"), tuple(answers))
 
 
 def _known(file: Path) -> int:

@@ -1,7 +1,7 @@
 """What the engine itself says of tiny models: run as a process of its own, it prints one line of JSON for each.
 
 It loads the weights as the engine does, asks each layer what it keeps, and lets the engine deal out a given memory.
-Nothing is computed here: every number is the engine's.
+Nothing is computed here: every number is the engine's. ``llama@2x1`` is the model over 2 processes in 1 stage.
 """
 
 import contextlib
@@ -28,12 +28,13 @@ def main() -> int:
         "OMP_NUM_THREADS": "1",
     }
     for name in names:
-        folder = where / name
+        model, _, spread = name.partition("@")
+        folder = where / model
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 if not folder.is_dir():
-                    checkpoints.write(name, folder)
-                found = measure(folder)
+                    checkpoints.write(model, folder)
+                found = measure_spread(folder, *map(int, spread.split("x"))) if spread else measure(folder)
         except Exception as exc:
             traceback.print_exc()
             found = {"error": f"{type(exc).__name__}: {exc}"[:400]}
@@ -61,6 +62,27 @@ def measure(folder: Path) -> dict[str, Any]:
     finally:
         executor.shutdown()
         cleanup_dist_env_and_memory()
+
+
+def measure_spread(folder: Path, tensor: int, pipeline: int) -> dict[str, Any]:
+    """The cache's size in tokens for each length and memory, of a model spread over several processes."""
+    from vllm.engine.arg_utils import EngineArgs
+    from vllm.v1.executor.multiproc_executor import MultiprocExecutor
+
+    os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
+    arguments = EngineArgs(
+        model=str(folder), skip_tokenizer_init=True, enforce_eager=True, distributed_executor_backend="mp",
+        kv_cache_memory_bytes=MEMORY[0], max_num_seqs=8, tensor_parallel_size=tensor, pipeline_parallel_size=pipeline,
+    )  # fmt: skip
+    config = arguments.create_engine_config()
+    executor = MultiprocExecutor(config)
+    try:
+        specs = executor.get_kv_cache_specs()
+        spread = {"tensor": tensor, "pipeline": pipeline}
+        block = config.cache_config.block_size
+        return {"weights": 0, "answers": [one | spread for one in _dealt(config, executor, specs, block)]}
+    finally:
+        executor.shutdown()
 
 
 def _import_class(folder: Path) -> None:
@@ -91,37 +113,45 @@ def _count_weights(loaded: dict[str, int]) -> None:
 
 def _answers(config: Any, executor: Any) -> list[dict[str, Any]]:
     from vllm.platforms import current_platform
+
+    made: list[dict[str, Any]] = []
+    cache = config.cache_config
+    for block in (cache.block_size,) if config.model_config.use_mla else BLOCKS:
+        cache.block_size, cache.mamba_page_size_padded, cache.kv_cache_layout = block, None, None
+        current_platform.update_block_size_for_backend(config)
+        specs = executor.get_kv_cache_specs()
+        if any(specs):
+            made += _dealt(config, executor, specs, block)
+    return made
+
+
+def _dealt(config: Any, executor: Any, specs: list[dict[str, Any]], block: int) -> list[dict[str, Any]]:
+    """What the engine reports for each length and memory; ``specs`` is what each process's layers keep."""
     from vllm.v1.attention.backends.utils import resolve_kv_cache_layout
     from vllm.v1.core import kv_cache_utils
 
-    made: list[dict[str, Any]] = []
-    cache, model = config.cache_config, config.model_config
-    fixed = model.use_mla
-    for block in (cache.block_size,) if fixed else BLOCKS:
-        cache.block_size, cache.mamba_page_size_padded = block, None
-        current_platform.update_block_size_for_backend(config)
-        specs = executor.get_kv_cache_specs()
-        if not any(specs):
-            return []
-        cache.kv_cache_layout = None
-        flat = [spec for worker in specs for spec in worker.values()]
-        executor.set_kv_cache_layout(
-            resolve_kv_cache_layout(config, executor.get_supported_kv_cache_layouts(), flat).name
-        )
-        for length in LENGTHS:
-            for memory in MEMORY:
-                model.max_model_len = length
-                dealt = kv_cache_utils.get_kv_cache_configs(config, [dict(one) for one in specs], [memory])
-                whole = kv_cache_utils.generate_scheduler_kv_cache_config(dealt)
-                tokens, sequences = kv_cache_utils.get_kv_cache_capacity(config, whole)
-                made.append(
-                    {
-                        "block": block, "length": length, "memory": memory, "tokens": tokens, "sequences": sequences,
-                        "in_flight": config.max_in_flight_tokens, "prefix_caching": cache.enable_prefix_caching,
-                        "state_bits": 32 if cache.mamba_ssm_cache_dtype == "float32" else None,
-                        "groups": len(whole.kv_cache_groups),
-                    }
-                )  # fmt: skip
+    made = []
+    cache = config.cache_config
+    flat = [spec for worker in specs for spec in worker.values()]
+    resolve_kv_cache_layout(config, executor.get_supported_kv_cache_layouts(), flat)
+    for length in LENGTHS:
+        for memory in MEMORY:
+            config.model_config.max_model_len = length
+            held = [dict(one) for one in specs]
+            dealt = kv_cache_utils.get_kv_cache_configs(config, held, [memory] * len(specs))
+            whole = kv_cache_utils.generate_scheduler_kv_cache_config(dealt)
+            tokens, _ = kv_cache_utils.get_kv_cache_capacity(config, whole)
+            made.append(
+                {
+                    "block": block,
+                    "length": length,
+                    "memory": memory,
+                    "tokens": tokens,
+                    "in_flight": config.max_in_flight_tokens,
+                    "prefix_caching": cache.enable_prefix_caching,
+                    "state_bits": 32 if cache.mamba_ssm_cache_dtype == "float32" else None,
+                }
+            )
     return made
 
 
