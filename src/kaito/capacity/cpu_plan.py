@@ -4,11 +4,16 @@ The engine keeps weights in 16 bits, takes its cache in whole GiB, and needs wor
 """
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
-from kaito.capacity.gpu_plan import DEFAULT_CONTEXT, EXPANSION, GROWTH, kv_bytes, startup_seconds
+from kaito.capacity.cache import cpu_cache
+from kaito.capacity.gpu_plan import DEFAULT_CONTEXT, EXPANSION, GROWTH
 from kaito.capacity.machines import Machine
-from kaito.capacity.plan import GIB, Ledger, Plan, Refusal, Step, Wishes
+from kaito.capacity.plan import GIB, Ledger, Memory, Plan, Refusal, Speed, Step, Wishes
+from kaito.capacity.speed import Load, speed
+from kaito.capacity.spread import Spread
+from kaito.capacity.start import disk_bytes, startup_estimate, startup_seconds
 from kaito.models.profile import ModelProfile
 
 ENGINE: Final = 2 * GIB
@@ -17,8 +22,6 @@ USABLE: Final = 0.9
 """Of the memory in all: the rest is for the system and for KAITO itself."""
 REQUESTS: Final = 8
 """Requests of full length that the cache should hold, where memory allows."""
-BLOCK: Final = 128
-"""Tokens in a block of the cache; a context shorter by one always fits."""
 CORES_SHARE: Final = 4
 """A pod is promised this part of the processors, so that several fit; it may use all of them."""
 
@@ -37,10 +40,11 @@ class _Sums:
     def __init__(self, profile: ModelProfile, machine: Machine, wishes: Wishes) -> None:
         self.profile, self.machine, self.wishes = profile, machine, wishes
         self.weights = math.ceil(profile.weight_bytes * EXPANSION)
-        self.work = ENGINE + math.ceil(self.weights * (GROWTH - 1))
+        self.growth = math.ceil(self.weights * (GROWTH - 1))
+        self.work = ENGINE + self.growth
         self.usable = int((machine.memory or 0) * USABLE)
         self.free = self.usable if machine.available is None else min(self.usable, machine.available)
-        self.kv = kv_bytes(profile, wishes)
+        self.cache = cpu_cache(profile, wishes.kv_cache_dtype)
         self.least = wishes.context or min(DEFAULT_CONTEXT, profile.context_length)
         self.longest = wishes.context or profile.context_length
         self.room = self.free - self.weights - self.work
@@ -53,65 +57,103 @@ class _Sums:
         add("usable memory", self.usable, "bytes", f"{USABLE} of the memory of the machine")
         if machine.available is not None:
             add("free memory", machine.available, "bytes", "what other programs leave now")
-        add("cache of one token", self.kv, "bytes", "keys and values of all layers")
+        add("cache of one token", self.cache.token_bytes, "bytes", "keys and values of all layers")
         add("least context", self.least, "tokens", "asked for" if wishes.context else "a plan gives at least this")
 
     @property
     def needed(self) -> int:
         """Bytes without which it does not run: weights, engine, and a cache for one least context."""
-        return self.weights + self.work + _whole(self.kv * self.least)
+        return self.weights + self.work + _whole(self.cache.needed(self.least))
 
     def plan(self) -> Plan:
-        cache = max(_whole(self.kv * self.least), min(_whole(self.kv * self.longest * REQUESTS), self._share()))
-        context = self.longest
-        if self.kv and self.kv * self.longest > cache:
-            context = max(self.least, cache // self.kv - BLOCK)
-        memory = self.weights + self.work + cache
-        cores = self.machine.cpu_cores or 1.0
-        add = self.ledger.add
-        add("cache", cache, "bytes", f"whole GiB: for {REQUESTS} full contexts, or as much as memory allows")
-        add(
-            "context",
-            context,
-            "tokens",
-            "asked for" if self.wishes.context else "of the model, as far as the cache goes",
-        )
-        add("memory", memory, "bytes", "weights, engine and cache")
-        add("processors", cores, "", "of the machine; the engine uses all of them")
+        profile, machine, wishes, held = self.profile, self.machine, self.wishes, self.cache
+        room = self._room()
+        fits = held.longest(room, self.longest)
+        context = self.longest if fits is None else max(self.least, fits)
+        longest = context if fits is not None else wishes.context
+        tokens = None if longest is None else held.tokens(room, longest)
+        fast = speed(profile, machine, Spread(1, 1, 1, 1), Load(held, self.least, 1))
+        cores = machine.cpu_cores or 1.0
+        self._explain(room, context, cores)
         return Plan(
-            model=self.profile.name,
-            machine=self.machine.name,
+            model=profile.name,
+            machine=machine.name,
             nodes=1,
             gpus=0,
             tensor_parallel=1,
             pipeline_parallel=1,
             data_parallel=1,
             utilization=None,
-            max_model_len=context if self.kv else self.wishes.context,
-            kv_cache_bytes=cache,
-            weights_bytes=self.weights,
-            overhead_bytes=self.work,
-            memory_bytes=memory,
+            context=self.least,
+            max_model_len=longest,
+            kv_tokens=tokens,
+            kv_cache_dtype=wishes.kv_cache_dtype,
+            cache=held,
+            memory=self._memory(room),
+            memory_bytes=self.weights + self.work + room,
             cpu_cores=max(0.25, cores / CORES_SHARE),
-            dtype="auto" if self.profile.quantization else "bfloat16",
-            startup_seconds=startup_seconds(self.profile.weight_bytes),
+            dtype="auto" if profile.quantization else "bfloat16",
+            disk_bytes=disk_bytes(profile.weight_bytes),
+            startup_seconds=startup_seconds(profile.weight_bytes),
+            startup_estimate=startup_estimate(profile.weight_bytes, gpu=False),
+            speed=None if isinstance(fast, str) else fast,
+            price_per_hour=machine.price,
+            notes=tuple(self._notes(longest, fast)),
             steps=self.ledger.done(),
         )
 
-    def _share(self) -> int:
-        """Half of the room beside weights and engine, in whole GiB; another model may want the other half."""
-        whole = self.room // 2 // GIB * GIB
-        return whole if whole >= _whole(self.kv * self.longest) else self.room // GIB * GIB
+    def _notes(self, longest: int | None, fast: Speed | str) -> Iterator[str]:
+        reads = self.profile.context_length
+        if longest is None:
+            yield "the model's configuration does not say how large its cache is: the context is not checked"
+        elif self.wishes.context is None and longest < reads:
+            yield f"the model reads {reads:,} tokens and {longest:,} fit here; --context-length says what you need"
+        if isinstance(fast, str):
+            yield fast
+
+    def _explain(self, room: int, context: int, cores: float) -> None:
+        why = "asked for" if self.wishes.context else "of the model, as far as the cache goes"
+        add = self.ledger.add
+        add("cache", room, "bytes", f"whole GiB: for {REQUESTS} full contexts, or as much as memory allows")
+        add("context", context, "tokens", why)
+        add("memory", self.weights + self.work + room, "bytes", "weights, engine and cache")
+        add("processors", cores, "", "of the machine; the engine uses all of them")
+
+    def _memory(self, room: int) -> Memory:
+        needed = self.weights + self.work + room
+        total = self.machine.memory or needed
+        held = total - (total if self.machine.available is None else self.machine.available)
+        in_use = min(max(0, held), max(0, total - needed))
+        return Memory(
+            per="machine",
+            total=total,
+            weights=self.weights,
+            kv_cache=room,
+            activations=self.growth,
+            cuda_graphs=0,
+            framework=ENGINE,
+            driver_reserve=0,
+            in_use=in_use,
+            unused=max(0, total - needed - in_use),
+        )
+
+    def _room(self) -> int:
+        """Bytes for the cache: for REQUESTS full contexts where half of the room beside weights and engine allows."""
+        least, full = self.cache.needed(self.least), self.cache.sequence(self.longest)
+        half = self.room // 2 // GIB * GIB
+        may = half if half >= _whole(full) else self.room // GIB * GIB
+        return max(_whole(least), min(_whole(full * REQUESTS), may))
 
     def refuse(self) -> Refusal | None:
         longest = self.profile.context_length
         if self.least > longest:
             have = Step("the model reads", longest, "tokens", "")
             return self._refusal("context", self.least, "tokens", have, f"set max-model-len to at most {longest}")
-        if (self.wishes.tensor_parallel or 1) > 1:
-            remedy = "leave tensor-parallel-size out"
-            have = Step("is all that a machine without GPUs takes", 1, "", "")
-            return self._refusal("tensor-parallel-size", self.wishes.tensor_parallel or 1, "", have, remedy)
+        for name in ("tensor", "pipeline", "data"):
+            size, option = getattr(self.wishes, f"{name}_parallel") or 1, f"{name}-parallel-size"
+            if size > 1:
+                have = Step("is all that a machine without GPUs takes", 1, "", "")
+                return self._refusal(option, size, "", have, f"leave {option} out")
         if self.needed > self.usable:
             have = Step("usable", self.usable, "bytes", "")
             remedy = "ask for a shorter context, choose a smaller model, or a machine with more memory"

@@ -3,20 +3,28 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from kaito.capacity.cache import Cache
+
 GIB: Final = 1 << 30
 UNITS: Final = ((GIB, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+SERVED_NODES: Final = 1
+"""Nodes that one server of this release may span. Plans know more; who needs more is told so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the Workspace's author fixed; None where the planner decides. ``context`` is tokens.
+    """What the Workspace's author fixed; None where the planner decides.
 
-    ``kv_cache_dtype`` counts: eight-bit types halve the cache.
+    ``context`` is tokens of a request, ``concurrency`` such requests at once. ``kv_cache_dtype`` counts: eight-bit
+    types halve the cache.
     """
 
     context: int | None = None
+    concurrency: int | None = None
     utilization: float | None = None
     tensor_parallel: int | None = None
+    pipeline_parallel: int | None = None
+    data_parallel: int | None = None
     kv_cache_dtype: str | None = None
 
 
@@ -52,13 +60,55 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """Where the memory of one GPU goes, or of the machine where the model runs on its processors.
+
+    ``per`` is "gpu" or "machine". The parts add up to ``total``: weights as loaded; the key-value cache; working memory
+    of the largest step; recorded CUDA graphs; the engine's own (CUDA context, libraries); what the driver keeps of the
+    advertised size, where it is known; what other programs hold now, where it is known; and what is left alone.
+    """
+
+    per: str
+    total: int
+    weights: int
+    kv_cache: int
+    activations: int
+    cuda_graphs: int
+    framework: int
+    driver_reserve: int
+    in_use: int
+    unused: int
+
+    @property
+    def overhead(self) -> int:
+        """What the engine needs besides weights and cache."""
+        return self.activations + self.cuda_graphs + self.framework
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Tokens in a second, at most (see kaito.capacity.speed): of all copies together, and of one request alone.
+
+    ``decode`` is while ``requests`` run at once, each ``context`` tokens long.
+    """
+
+    prefill: float
+    decode: float
+    decode_alone: float
+    context: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """How one model runs on one kind of machine.
 
-    Each of ``nodes`` nodes runs one stage of the pipeline on ``tensor_parallel`` GPUs; on one node ``data_parallel``
-    replicas may stand side by side. ``weights_bytes``, ``overhead_bytes`` and ``kv_cache_bytes`` are of one GPU, or of
-    the whole process on a CPU. ``max_model_len`` is the context that fits, None when the model's cache is not known.
-    ``memory_bytes`` and ``cpu_cores`` are the pod's on a CPU, else None.
+    A copy of the model is ``pipeline_parallel`` stages of ``tensor_parallel`` GPUs, over ``nodes`` nodes; on one node
+    ``data_parallel`` copies may stand side by side. ``context`` is the request that was planned for, ``max_model_len``
+    the longest that fits, None when the model's cache is not known; ``kv_tokens``: what the caches of all copies hold.
+    ``memory_bytes`` and ``cpu_cores`` are the pod's on a CPU, else None. ``disk_bytes`` is for each node.
+    ``startup_seconds`` is how long a start may take, ``startup_estimate`` how long it should take. ``speed`` and
+    ``price_per_hour`` (US dollars, of all nodes) are None where they are not known; ``notes`` say why.
     """
 
     model: str
@@ -69,15 +119,33 @@ class Plan:
     pipeline_parallel: int
     data_parallel: int
     utilization: float | None
+    context: int
     max_model_len: int | None
-    kv_cache_bytes: int
-    weights_bytes: int
-    overhead_bytes: int
+    kv_tokens: int | None
+    kv_cache_dtype: str | None
+    cache: Cache
+    memory: Memory
     memory_bytes: int | None
     cpu_cores: float | None
     dtype: str
+    disk_bytes: int
     startup_seconds: int
+    startup_estimate: int
+    speed: Speed | None
+    price_per_hour: float | None
+    notes: tuple[str, ...]
     steps: tuple[Step, ...]
+
+    def requests(self, context: int) -> int | None:
+        """How many requests of that many tokens the caches hold at once, over all copies; None when not known."""
+        of_copy = self.cache.requests(self.memory.kv_cache, context)
+        return None if of_copy is None else self.data_parallel * of_copy
+
+    def price_per_million(self, tokens_per_second: float) -> float | None:
+        """US dollars for a million tokens at that speed; None where the price is not known."""
+        if self.price_per_hour is None or tokens_per_second <= 0:
+            return None
+        return self.price_per_hour / (tokens_per_second * 3600) * 1e6
 
 
 @dataclass(frozen=True, slots=True)

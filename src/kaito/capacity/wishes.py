@@ -2,8 +2,8 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
 import yaml
 
@@ -12,24 +12,46 @@ from kaito.api.errors import SpecError
 from kaito.capacity.plan import Wishes
 from kaito.models.engine import EngineOptions
 
+T = TypeVar("T")
 FIELD: Final = f"inference.config: {podcontract.CONFIG_KEY}"
 _SIZES: Final = {"k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
 _LENGTH: Final = re.compile(r"(\d+)|(\d+(?:\.\d+)?)([kmg])|(\d+)([KMG])")
-_SHORT: Final = {"tp": "tensor-parallel-size"}
+OPTIONS: Final = (
+    "max-model-len", "gpu-memory-utilization", "tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size",
+    "kv-cache-dtype",
+)  # fmt: skip
+"""The engine's options that a plan depends on."""
+SHORT: Final = {"tp": "tensor-parallel-size", "pp": "pipeline-parallel-size", "dp": "data-parallel-size"}
 
 
 def wishes(text: str) -> Wishes:
     """What the text of an inference configuration asks for; nothing when it is empty or has no ``vllm`` part.
 
-    Lengths may be written like 131072, "128K" (times 1024) or "128k" (times 1000); auto and -1 leave them open.
     Raises SpecError naming the key.
     """
-    options = _options(text)
+    return of_options(_options(text), f"{FIELD}: vllm.")
+
+
+def of_options(options: Mapping[str, Any], where: str) -> Wishes:
+    """What the engine's ``options`` ask for, each under its long name or its short one, with dashes or underscores.
+
+    Lengths may be written like 131072, "128K" (times 1024) or "128k" (times 1000); auto and -1 leave them open.
+    ``where`` stands before an option's name in errors. Raises SpecError.
+    """
+    spelled = {str(key).lstrip("-").replace("_", "-"): value for key, value in options.items()}
+    given = {SHORT.get(key, key): value for key, value in spelled.items()}
+
+    def read(key: str, how: Callable[[Any, str], T | None]) -> T | None:
+        value = given.get(key)
+        return None if value is None else how(value, f"{where}{key}")
+
     return Wishes(
-        context=_length(options.get("max-model-len")),
-        utilization=_share(options.get("gpu-memory-utilization")),
-        tensor_parallel=_count(options.get("tensor-parallel-size")),
-        kv_cache_dtype=_word(options.get("kv-cache-dtype")),
+        context=read("max-model-len", _length),
+        utilization=read("gpu-memory-utilization", _share),
+        tensor_parallel=read("tensor-parallel-size", _count),
+        pipeline_parallel=read("pipeline-parallel-size", _count),
+        data_parallel=read("data-parallel-size", _count),
+        kv_cache_dtype=read("kv-cache-dtype", _word),
     )
 
 
@@ -54,12 +76,11 @@ def _options(text: str) -> Mapping[str, Any]:
         return {}
     if not isinstance(options, dict):
         raise SpecError(f"{FIELD}: vllm", options, "is not a map; write the engine's options below it, one a line")
-    spelled = {str(key).lstrip("-").replace("_", "-"): value for key, value in options.items()}
-    return {_SHORT.get(key, key): value for key, value in spelled.items()}
+    return options
 
 
-def _length(value: Any) -> int | None:
-    if value is None or str(value).strip().lower() in ("auto", "-1"):
+def _length(value: Any, where: str) -> int | None:
+    if str(value).strip().lower() in ("auto", "-1"):
         return None
     match = None if isinstance(value, bool | float) else _LENGTH.fullmatch(str(value).strip())
     number = 0
@@ -68,31 +89,30 @@ def _length(value: Any) -> int | None:
         number = int(float(match[2]) * size) if match[2] else int(match[1] or match[4]) * size
     if number < 1:
         fix = "is no length; write a number of tokens such as 8192, 8K, or auto"
-        raise SpecError(f"{FIELD}: vllm.max-model-len", value, fix)
+        raise SpecError(where, value, fix)
     return number
 
 
-def _share(value: Any) -> float | None:
-    if value is None:
-        return None
+def _share(value: Any, where: str) -> float:
     try:
         share = float(value)
     except (TypeError, ValueError):
         share = 0.0
     if isinstance(value, bool) or not 0 < share <= 1:
         fix = "is no share of a GPU's memory; write a number above 0 and up to 1, such as 0.9"
-        raise SpecError(f"{FIELD}: vllm.gpu-memory-utilization", value, fix)
+        raise SpecError(where, value, fix)
     return share
 
 
-def _count(value: Any) -> int | None:
-    if value is None:
-        return None
+def _count(value: Any, where: str) -> int:
     if isinstance(value, bool | float) or not re.fullmatch(r"[1-9]\d{0,3}", str(value).strip()):
-        fix = "is no number of GPUs; write a whole number of at least 1"
-        raise SpecError(f"{FIELD}: vllm.tensor-parallel-size", value, fix)
+        fix = "is no number of GPUs, stages or copies; write a whole number of at least 1"
+        raise SpecError(where, value, fix)
     return int(str(value).strip())
 
 
-def _word(value: Any) -> str | None:
-    return None if value is None else str(value).strip()
+def _word(value: Any, where: str) -> str:
+    word = str(value).strip()
+    if not re.fullmatch(r"[a-z0-9_]{1,32}", word):
+        raise SpecError(where, value, "is no type of a cache; write one such as auto, fp8 or bfloat16")
+    return word

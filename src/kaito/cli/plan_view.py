@@ -7,8 +7,10 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from kaito.capacity.plan import GIB
-from kaito.cli.estimate import Estimate, Memory, Verdict, extras, same_hardware
+from kaito.capacity.machines import Machine
+from kaito.capacity.plan import GIB, Memory, Plan, Speed
+from kaito.capacity.verdict import Answer, Change, Verdict
+from kaito.cli.estimate import Estimate
 from kaito.cli.screen import Part, bar, is_plain, page, size, table
 
 STYLES: Final = {Verdict.FIT: "bold green", Verdict.CHANGES: "bold yellow", Verdict.NO: "bold red"}
@@ -16,144 +18,139 @@ MARKS: Final = {Verdict.FIT: "✓", Verdict.CHANGES: "!", Verdict.NO: "✗"}
 LENGTHS: Final = (131072, 32768, 8192, 2048)
 """Tokens of a request for which the requests at once are counted, beside the plan's own context."""
 WIDEST_BAR: Final = 60
-NARROW: Final = 96
 
 
-def show(one: Estimate, *, explain: bool = False) -> None:
-    """One machine's answer."""
+def show(one: Estimate, ranked: Sequence[Estimate], *, compared: bool, explain: bool) -> None:
+    """One machine's answer; then, where no machine was named, the known machine types."""
     with page() as to:
         _page(to, one, explain=explain)
+    if compared:
+        from kaito.cli import plan_table
+
+        with page() as to:
+            plan_table.comparison(to, ranked)
 
 
-def _page(to: Console, one: Estimate, *, explain: bool) -> None:
-    _head(to, one)
-    if one.reason:
-        to.print(Padding(Text(one.reason), (0, 0, 0, 2)))
-    for change in one.changes:
-        to.print(Padding(_change(one, change.option, change.value, change.why), (0, 0, 0, 2)))
-    if one.made is not None and one.memory is not None:
-        to.print()
-        _memory(to, one, one.memory)
-        to.print()
-        _numbers(to, one)
-    _warnings(to, one)
-    if explain:
-        _steps(to, one)
-
-
-def show_comparison(ranked: Sequence[Estimate]) -> None:
-    """The known machine types, the best first; those on which the model does not run in one line."""
-    with page() as to:
-        _comparison(to, ranked)
-
-
-def _comparison(to: Console, ranked: Sequence[Estimate]) -> None:
-    to.print()
-    runs = [one for one in ranked if one.made is not None]
-    if not runs:
-        to.print(Text("No known machine type holds it.", style=STYLES[Verdict.NO]))
-        return
-    narrow = to.width < NARROW
-    more = sorted({name for one in runs for name in extras(one)})
-    columns = ["", "MACHINE TYPE", "GPUS", "NODES", "CONTEXT", "AT ONCE", *(name.upper() for name in more)]
-    made = table(*columns, right=columns[3:])
-    for one in runs:
-        assert one.made is not None
-        alike = len(same_hardware(one.machine)) - 1
-        name = Text(one.machine.name) + (Text(f" +{alike}", style="dim") if alike else Text())
-        context, at_once = one.window, one.requests()
-        made.add_row(
-            _mark(one.verdict),
-            name,
-            Text(_gpus(one, short=narrow)),
-            str(one.made.nodes),
-            f"{context:,}" if context else "-",
-            f"{at_once:,}" if at_once is not None else "-",
-            *(f"{extras(one)[name]:,.4g}" if name in extras(one) else "-" for name in more),
-        )
-    to.print(made)
-    if refused := [one.machine.name for one in ranked if one.made is None]:
-        to.print(Text(f"Too small: {', '.join(sorted(refused))}", style="dim"))
-    if any(len(same_hardware(one.machine)) > 1 for one in runs):
-        to.print(Text("+N: so many more types have the same GPUs. AT ONCE: requests of that context.", style="dim"))
-
-
-def _mark(verdict: Verdict) -> Text:
+def mark(verdict: Verdict) -> Text:
     return Text(MARKS[verdict], style=STYLES[verdict])
 
 
+def gpus(machine: Machine, *, short: bool = False) -> str:
+    """2 × A100, 80 GiB; or, short, 2 × A100 80G."""
+    name = (machine.gpu_model or "GPU").removeprefix("NVIDIA ")
+    memory = machine.gpu_memory / GIB
+    return f"{machine.gpus} × {name} {memory:g}G" if short else f"{machine.gpus} × {name}, {memory:g} GiB"
+
+
+def money(amount: float) -> str:
+    """US dollars: $3.67, $0.042."""
+    return f"${amount:,.2f}" if amount >= 0.1 else f"${amount:.2g}"
+
+
+def tokens(count: float) -> str:
+    """Tokens in a second, as exactly as they are known."""
+    return f"{count:,.0f}" if count < 1000 else f"{float(f'{count:.2g}'):,.0f}"
+
+
+def _page(to: Console, one: Estimate, *, explain: bool) -> None:
+    answer = one.answer
+    _head(to, one)
+    if answer.reason:
+        to.print(Padding(Text(answer.reason), (0, 0, 0, 2)))
+    for change in answer.changes:
+        to.print(Padding(_change(answer, change), (0, 0, 0, 2)))
+    if answer.plan is not None:
+        to.print()
+        _memory(to, answer.plan)
+        to.print()
+        _numbers(to, one, answer.plan)
+    if one.warnings:
+        to.print()
+    for warning in one.warnings:
+        to.print(Padding(Text.assemble(("note: ", "yellow"), warning), (0, 0, 0, 2)))
+    if explain:
+        _steps(to, answer)
+
+
 def _head(to: Console, one: Estimate) -> None:
-    mark = _mark(one.verdict)
-    to.print(Text.assemble(mark, " ", (one.verdict.value, STYLES[one.verdict]), "  ", (one.found.name, "bold")), end="")
+    style, made = STYLES[one.verdict], one.plan
+    to.print(Text.assemble(mark(one.verdict), " ", (one.verdict.value, style), "  ", (one.found.name, "bold")), end="")
     to.print(Text.assemble(" on ", (one.machine.name, "bold")))
-    made = one.made
     if made is None:
         return
     nodes = f"{made.nodes} node{'s' if made.nodes > 1 else ''}"
-    where = f"{nodes} with {_gpus(one)}" if made.gpus else f"{nodes}, {one.machine.cpu_cores or 0:g} processors, no GPU"
-    context = f", {made.max_model_len:,} tokens of context" if made.max_model_len else ""
-    to.print(Padding(Text(f"{where}{context}", style="dim"), (0, 0, 0, 2)))
+    cores = f"{one.machine.cpu_cores or 0:g} processors, no GPU"
+    parts = [f"{nodes} with {gpus(one.machine)}" if made.gpus else f"{nodes}, {cores}"]
+    if one.answer.replicas > 1:
+        parts[0] = f"{one.answer.replicas} servers, each {parts[0]}"
+    if made.max_model_len:
+        parts.append(f"{made.max_model_len:,} tokens of context")
+    to.print(Padding(Text(", ".join(parts), style="dim"), (0, 0, 0, 2)))
 
 
-def _gpus(one: Estimate, *, short: bool = False) -> str:
-    machine = one.machine
-    name = (machine.gpu_model or "GPU").removeprefix("NVIDIA ")
-    return (
-        f"{machine.gpus} × {name} {machine.gpu_memory / GIB:g}G"
-        if short
-        else f"{machine.gpus} × {name}, {machine.gpu_memory / GIB:g} GiB"
-    )
+def _change(answer: Answer, change: Change) -> Text:
+    verb = "change" if answer.verdict is Verdict.CHANGES else "instead"
+    return Text.assemble((f"{verb}: ", "bold"), (f"{change.option} {change.value}", "bold cyan"), f"  {change.why}")
 
 
-def _change(one: Estimate, option: str, value: str, why: str) -> Text:
-    verb = "change" if one.verdict is Verdict.CHANGES else "instead"
-    return Text.assemble((f"{verb}: ", "bold"), (f"{option} {value}", "bold cyan"), f"  {why}")
-
-
-def _memory(to: Console, one: Estimate, memory: Memory) -> None:
-    named = [
-        ("weights", Part(memory.weights, "blue", "█", "#"), "as loaded"),
-        ("overhead", Part(memory.overhead, "magenta", "▓", "="), "activations, graphs and the engine itself"),
-        ("KV cache", Part(memory.kv_cache, "green", "▒", "+"), _cache(one)),
-        ("in use", Part(memory.in_use, "yellow", "▚", "x"), "by other programs, now"),
-        ("free", Part(memory.free, "bright_black", "░", "."), "left alone"),
-    ]
-    plain = is_plain(to)
+def _memory(to: Console, made: Plan) -> None:
+    memory, plain = made.memory, is_plain(to)
+    named = _parts(made, memory)
     title = "Memory of each GPU" if memory.per == "gpu" else "Memory"
     to.print(Text.assemble("  ", (title, "bold"), f"  {size(memory.total)}"))
     to.print(Text("  ") + bar([part for _, part, _ in named], min(WIDEST_BAR, to.width - 4), plain=plain))
-    made = table("", "", "", "", "", right=("",))
-    made.show_header = False
-    for number, column in enumerate(made.columns):
+    grid = table("", "", "", "", "", right=("",))
+    grid.show_header = False
+    for number, column in enumerate(grid.columns):
         column.justify = "right" if number in (2, 3) else "left"
         column.no_wrap = number != 4
     for name, part, note in named:
         if part.amount:
-            percent = f"{100 * part.amount / max(1, memory.total):.0f} %"
+            share = 100 * part.amount / max(1, memory.total)
+            percent = f"{share:.0f} %" if share >= 0.5 else "<1 %"
             sign = Text(part.mark(plain) * 2, style=part.style)
-            made.add_row(sign, name, size(part.amount), percent, Text(note, style="dim"))
-    to.print(Padding(made, (0, 0, 0, 2)))
+            grid.add_row(sign, name, size(part.amount), percent, Text(note, style="dim"))
+    to.print(Padding(grid, (0, 0, 0, 2)))
 
 
-def _cache(one: Estimate) -> str:
-    if one.kv_tokens is None or one.made is None:
+def _parts(made: Plan, memory: Memory) -> list[tuple[str, Part, str]]:
+    engine = "CUDA and the engine's libraries" if memory.per == "gpu" else "the engine's libraries"
+    return [
+        ("weights", Part(memory.weights, "blue", "█", "#"), "as loaded"),
+        ("KV cache", Part(memory.kv_cache, "green", "▒", "+"), _cache(made)),
+        ("activations", Part(memory.activations, "magenta", "▓", "="), "of the largest step"),
+        ("CUDA graphs", Part(memory.cuda_graphs, "cyan", "▞", "/"), "recorded steps"),
+        ("framework", Part(memory.framework, "bright_magenta", "▚", "%"), engine),
+        ("driver", Part(memory.driver_reserve, "red", "▄", "-"), "advertised, and kept by the driver"),
+        ("in use", Part(memory.in_use, "yellow", "▀", "x"), "by other programs, now"),
+        ("free", Part(memory.unused, "bright_black", "░", "."), "left alone"),
+    ]
+
+
+def _cache(made: Plan) -> str:
+    if made.kv_tokens is None:
         return "its tokens are not known"
-    copies = one.made.data_parallel
-    return f"{one.kv_tokens:,} tokens" + (f" over {copies} copies" if copies > 1 else "")
+    copies = made.data_parallel
+    return f"{made.kv_tokens:,} tokens" + (f" over {copies} copies" if copies > 1 else "")
 
 
-def _numbers(to: Console, one: Estimate) -> None:
-    made = one.made
-    assert made is not None
+def _numbers(to: Console, one: Estimate, made: Plan) -> None:
     rows = []
     if made.gpus:
         split = f"tensor {made.tensor_parallel}, pipeline {made.pipeline_parallel}, data {made.data_parallel}"
         rows.append(("parallel", split))
-    if (at_once := at_once_text(one)) is not None:
+    if (at_once := at_once_text(one.answer)) is not None:
         rows.append(("requests at once", at_once))
-    rows.append(("computes in", made.dtype))
-    rows.append(("starts within", f"{made.startup_seconds // 60} minutes, download and load"))
-    rows += [(name.replace("_", " "), f"{value:,.4g}") for name, value in extras(one).items()]
+    if made.speed is not None:
+        rows += _speed_rows(made.speed)
+    rows += _price_rows(one, made)
+    rows.append(
+        ("computes in", made.dtype if made.kv_cache_dtype is None else f"{made.dtype}, cache {made.kv_cache_dtype}")
+    )
+    rows.append(("disk", f"{size(made.disk_bytes)}{' on each node' if made.nodes > 1 else ''}"))
+    rows.append(
+        ("starts in about", f"{duration(made.startup_estimate)}, given up after {duration(made.startup_seconds)}")
+    )
     grid = table("", "")
     grid.show_header = False
     grid.columns[1].no_wrap = False
@@ -162,27 +159,47 @@ def _numbers(to: Console, one: Estimate) -> None:
     to.print(Padding(grid, (0, 0, 0, 2)))
 
 
-def at_once_text(one: Estimate) -> str | None:
+def _speed_rows(fast: Speed) -> list[tuple[str, str]]:
+    load = f"{fast.requests:,} requests of {fast.context:,}"
+    return [
+        ("reads at most", f"{tokens(fast.prefill)} tokens/s"),
+        ("writes at most", f"{tokens(fast.decode)} tokens/s for {load}, {tokens(fast.decode_alone)} for one"),
+    ]
+
+
+def _price_rows(one: Estimate, made: Plan) -> list[tuple[str, str]]:
+    hour = one.answer.price_per_hour
+    if hour is None:
+        return []
+    text = f"{money(hour)} an hour"
+    if made.speed is not None:
+        read, wrote = (made.price_per_million(speed) or 0.0 for speed in (made.speed.prefill, made.speed.decode))
+        text += f"; at full load {money(read)} for a million tokens read, {money(wrote)} written"
+    return [("price", text)]
+
+
+def duration(seconds: int) -> str:
+    """Half a minute, or whole minutes."""
+    if seconds < 60:
+        return "a minute" if seconds > 30 else "half a minute"
+    minutes = -(-seconds // 60)
+    return f"{minutes} minute{'s' if minutes > 1 else ''}"
+
+
+def at_once_text(answer: Answer) -> str | None:
     """Requests at once for the plan's own context and for shorter, usual ones."""
-    window = one.window
-    if window is None or one.requests() is None:
+    window = answer.window
+    if window is None or answer.requests() is None:
         return None
     lengths = [window, *(length for length in LENGTHS if length < window)]
-    first, *rest = (f"{one.requests(length):,} of {length:,}" for length in lengths)
+    first, *rest = (f"{answer.requests(length):,} of {length:,}" for length in lengths)
     return ", or ".join([f"{first} tokens", *rest])
 
 
-def _warnings(to: Console, one: Estimate) -> None:
-    if one.warnings:
-        to.print()
-    for warning in one.warnings:
-        to.print(Padding(Text.assemble(("note: ", "yellow"), warning), (0, 0, 0, 2)))
-
-
-def _steps(to: Console, one: Estimate) -> None:
+def _steps(to: Console, answer: Answer) -> None:
     to.print()
     made = table("NUMBER", "VALUE", "WHY", right=("VALUE",))
     made.columns[2].no_wrap = False
-    for step in one.steps:
+    for step in answer.steps:
         made.add_row(step.name, step.shown(), Text(step.why, style="dim"))
     to.print(Padding(made, (0, 0, 0, 2)))

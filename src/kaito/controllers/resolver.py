@@ -239,7 +239,9 @@ def serving(model: Model, machine: Machine, made: Plan, asked: Wishes) -> Servin
     elif on_gpu:
         flags["load-format"] = "runai_streamer"
     if made.pipeline_parallel > 1:
-        flags |= {"pipeline-parallel-size": str(made.pipeline_parallel), "distributed-executor-backend": "ray"}
+        flags["pipeline-parallel-size"] = str(made.pipeline_parallel)
+    if made.nodes > 1:
+        flags["distributed-executor-backend"] = "ray"
     alone = made.data_parallel == 1 and made.nodes == 1 and not machine.is_mig
     if on_gpu and not (alone and options.kv_offload):
         flags["kaito-kv-cache-cpu-memory-utilization"] = "0"
@@ -258,7 +260,7 @@ def serving(model: Model, machine: Machine, made: Plan, asked: Wishes) -> Servin
         data_parallel=made.data_parallel,
         cpu_cores=made.cpu_cores,
         memory_bytes=made.memory_bytes,
-        kv_cache_bytes=None if on_gpu else made.kv_cache_bytes,
+        kv_cache_bytes=None if on_gpu else made.memory.kv_cache,
         startup_seconds=made.startup_seconds,
         flags=flags,
     )

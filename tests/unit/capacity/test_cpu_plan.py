@@ -50,9 +50,9 @@ def refused(profile: ModelProfile, machine: Machine, wishes: Wishes | None = Non
 def test_a_small_model_gets_a_small_cache_on_any_machine(gib: int) -> None:
     """8 contexts of 2048 tokens at 2 KiB are 32 MiB: one GiB."""
     made = fits(DEMO, host(gib, gib * 0.9))
-    assert made.kv_cache_bytes == GIB
+    assert made.memory.kv_cache == GIB
     assert made.max_model_len == 2048
-    assert made.memory_bytes == made.weights_bytes + made.overhead_bytes + GIB
+    assert made.memory_bytes == made.memory.weights + made.memory.overhead + GIB
     assert made.memory_bytes / GIB == pytest.approx(3.007, abs=0.001)
     assert (made.nodes, made.gpus, made.tensor_parallel, made.utilization) == (1, 0, 1, None)
 
@@ -70,18 +70,18 @@ def test_a_small_model_gets_a_small_cache_on_any_machine(gib: int) -> None:
 )
 def test_the_cache_is_chosen_by_memory(machine: Machine, cache_gib: int, context: int) -> None:
     made = fits(LLAMA, machine)
-    assert made.kv_cache_bytes == cache_gib * GIB
+    assert made.memory.kv_cache == cache_gib * GIB
     assert made.max_model_len == context
     assert made.memory_bytes is not None
     assert made.memory_bytes <= min(machine.available or 0, (machine.memory or 0) * 0.9)
 
 
 def test_a_context_that_is_asked_for_is_given_or_refused() -> None:
-    """32768 tokens at 128 KiB are 4 GiB, which half of the room of 9.98 GiB holds; 18.02 + 4 = 22.02 GiB."""
+    """32768 tokens at 128 KiB are 4 GiB, and the engine sets a block aside: 5 whole GiB; 18.02 + 5 = 23.02 GiB."""
     made = fits(LLAMA, host(32, 28), Wishes(context=32768))
-    assert (made.max_model_len, made.kv_cache_bytes) == (32768, 4 * GIB)
+    assert (made.max_model_len, made.memory.kv_cache) == (32768, 5 * GIB)
     said = refused(LLAMA, host(24, 24), Wishes(context=32768))
-    assert (said.what, said.needed.shown(), said.have.shown()) == ("memory", "22.02 GiB", "21.60 GiB")
+    assert (said.what, said.needed.shown(), said.have.shown()) == ("memory", "23.02 GiB", "21.60 GiB")
 
 
 def test_a_machine_that_is_too_small_says_by_how_much() -> None:
@@ -101,7 +101,7 @@ def test_planning_anew_for_a_running_model_does_not_count_its_own_memory_as_take
     """Four GiB of which the model itself holds three: an edit of its Workspace must not be refused."""
     busy = host(4, 0.5)
     assert isinstance(plan(DEMO, busy), Refusal)
-    assert fits(DEMO, dataclasses.replace(busy, available=None)).kv_cache_bytes == GIB
+    assert fits(DEMO, dataclasses.replace(busy, available=None)).memory.kv_cache == GIB
 
 
 @pytest.mark.parametrize(("cores", "promised"), [(2, 0.5), (0.25, 0.25), (64, 16)])
@@ -120,6 +120,10 @@ def test_several_models_fit_on_the_processors(cores: float, promised: float) -> 
             Wishes(tensor_parallel=2),
             "tensor-parallel-size: 2 needed, 1 is all that a machine without GPUs takes; leave",
         ),
+        (
+            Wishes(data_parallel=2),
+            "data-parallel-size: 2 needed, 1 is all that a machine without GPUs takes; leave data-parallel-size out",
+        ),
     ],
 )
 def test_a_wish_that_cannot_be_met_is_named(wishes: Wishes, says: str) -> None:
@@ -130,6 +134,13 @@ def test_a_model_whose_cache_is_not_known_leaves_the_context_to_the_engine() -> 
     unknown = dataclasses.replace(DEMO, cache=CacheLayout())
     assert fits(unknown, host(24)).max_model_len is None
     assert fits(unknown, host(24), Wishes(context=512)).max_model_len == 512
+
+
+def test_no_speed_is_claimed_for_processors() -> None:
+    made = fits(DEMO, host(24))
+    assert made.speed is None
+    assert made.price_per_hour is None
+    assert any("no speed is estimated: the memory bandwidth of these processors" in note for note in made.notes)
 
 
 def test_every_number_is_a_step() -> None:

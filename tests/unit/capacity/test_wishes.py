@@ -32,8 +32,11 @@ def test_oddity_a_context_is_found_however_it_is_written(text: str, context: int
 
 
 def test_all_that_the_planner_must_know() -> None:
-    text = "vllm:\n  gpu_memory_utilization: 0.9\n  tp: 2\n  kv-cache-dtype: fp8\n  seed: 1\n"
-    assert wishes(text) == Wishes(utilization=0.9, tensor_parallel=2, kv_cache_dtype="fp8")
+    text = "vllm:\n  gpu_memory_utilization: 0.9\n  tp: 2\n  pp: 3\n  data_parallel_size: '4'\n"
+    text += "  kv-cache-dtype: fp8\n  seed: 1\n"
+    assert wishes(text) == Wishes(
+        utilization=0.9, tensor_parallel=2, pipeline_parallel=3, data_parallel=4, kv_cache_dtype="fp8"
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,6 +51,9 @@ def test_all_that_the_planner_must_know() -> None:
         ("vllm:\n  gpu-memory-utilization: .nan\n", "nan is no share of a GPU's memory"),
         ("vllm:\n  tensor-parallel-size: 0\n", "vllm.tensor-parallel-size: 0 is no number of GPUs"),
         ("vllm:\n  tensor-parallel-size: two\n", "'two' is no number of GPUs"),
+        ("vllm:\n  pp: 1.5\n", "vllm.pipeline-parallel-size: 1.5 is no number of GPUs, stages or copies"),
+        ("vllm:\n  dp: -1\n", "vllm.data-parallel-size: -1 is no number of GPUs"),
+        ("vllm:\n  kv-cache-dtype: [fp8]\n", "vllm.kv-cache-dtype: ['fp8'] is no type of a cache"),
         ("vllm: [a]\n", "vllm: ['a'] is not a map"),
         ("- a\n", "inference_config.yaml: ['a'] is not a map; write the key vllm"),
         ("a: [\n", "inference_config.yaml: is not valid YAML"),
