@@ -169,7 +169,7 @@ class _Sums:
         if isinstance(fast, str):
             yield fast
         if self.machine.price is None:
-            yield "no price: that of this machine is not known"
+            yield f"no price is known for {self.machine.name}"
 
     def ledger(self, spread: Spread, room: int, tokens: int | None, fast: Speed | str) -> Ledger:
         ledger, held = self.inputs(), self.cache(spread)

@@ -36,10 +36,10 @@ def mark(verdict: Verdict) -> Text:
 
 
 def gpus(machine: Machine, *, short: bool = False) -> str:
-    """2 × A100, 80 GiB; or, short, 2 × A100 80G."""
+    """2 × A100, 80 GiB; or, short, 2×A100 80G."""
     name = (machine.gpu_model or "GPU").removeprefix("NVIDIA ")
     memory = machine.gpu_memory / GIB
-    return f"{machine.gpus} × {name} {memory:g}G" if short else f"{machine.gpus} × {name}, {memory:g} GiB"
+    return f"{machine.gpus}×{name} {memory:g}G" if short else f"{machine.gpus} × {name}, {memory:g} GiB"
 
 
 def money(amount: float) -> str:

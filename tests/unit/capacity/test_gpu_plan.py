@@ -85,6 +85,11 @@ def test_every_number_that_a_plan_used_is_a_step() -> None:
         "cache of one GPU": "57.24 GiB",
         "cache of one context": "0.25 GiB",
         "tokens in the cache": "468,928 tokens",
+        "bandwidth of one GPU": "1,935 GB/s",
+        "arithmetic of one GPU": "312 TFLOP/s",
+        "tokens read in a second": "20,320",
+        "tokens written in a second": "4,484",
+        "written for one request": "170",
     }
 
 
