@@ -1,6 +1,6 @@
 """`make bench`: the numbers that the README and the issues name, each from whole processes, as medians of several runs.
 
-Prints a table and writes benchmarks/results/<name>.json. Names on the command line choose among: help, api, demo,
+Prints a table and writes benchmarks/results/<name>.json. Names on the command line choose among: help, plan, api, demo,
 launcher, engine-proof.
 With KUBEBUILDER_ASSETS set, the API numbers come beside those of etcd and kube-apiserver from the same run.
 """
@@ -13,12 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import api, demo, launcher, start
+from benchmarks import api, demo, launcher, plan, start
 from benchmarks.proof import report
 
 RESULTS = Path(__file__).parent / "results"
 SUITES: dict[str, Callable[[], dict[str, Any]]] = {
     "help": start.run,
+    "plan": plan.run,
     "api": api.run,
     "demo": demo.run,
     "launcher": launcher.run,

@@ -1,4 +1,4 @@
-"""How long `kaito --help` and `kaito plan` take, as a person waits for them."""
+"""How long `kaito --help` takes, as a person waits for it."""
 
 import statistics
 import subprocess
@@ -11,15 +11,17 @@ RUNS = 15
 
 
 def run() -> dict[str, Any]:
-    return {"help_ms": _timed("--help", goal=200), "plan_ms": _timed("plan", "phi-4", "--gpu", "H100-80GB", goal=500)}
+    return {"help_ms": timed("--help", goal=200)}
 
 
-def _timed(*words: str, goal: int) -> dict[str, int]:
+def timed(*words: str, goal: int) -> dict[str, int]:
+    """Milliseconds from start to end of the command."""
     kaito = str(Path(sys.executable).parent / "kaito")
     times = []
     for _ in range(RUNS):
         began = time.perf_counter()
-        subprocess.run([kaito, *words], capture_output=True, check=True)
+        done = subprocess.run([kaito, *words], capture_output=True)
+        assert done.returncode in (0, 3), done.stderr.decode()
         times.append(time.perf_counter() - began)
     median = round(statistics.median(times) * 1000)
     return {"median": median, "worst": round(max(times) * 1000), "runs": RUNS, "goal": goal}

@@ -91,8 +91,7 @@ def _warnings(found: Found, chosen: Chosen, ask: Ask, answer: Answer) -> Iterabl
 def known_machines() -> tuple[Chosen, ...]:
     """One machine type for each kind of hardware, the cheapest, then the alphabet's first; in no order of merit."""
     found: dict[tuple[Any, ...], Machine] = {}
-    for name in machines.instance_types():
-        one = machines.by_instance_type(name)
+    for one in _every_type():
         known = found.get(hardware(one))
         if known is None or (one.price is not None and (known.price is None or one.price < known.price)):
             found[hardware(one)] = one
@@ -101,8 +100,12 @@ def known_machines() -> tuple[Chosen, ...]:
 
 def same_hardware(machine: Machine) -> tuple[str, ...]:
     """The machine types whose GPUs are the same, this one among them."""
-    alike = [machines.by_instance_type(name) for name in machines.instance_types()]
-    return tuple(one.name for one in alike if hardware(one) == hardware(machine))
+    return tuple(one.name for one in _every_type() if hardware(one) == hardware(machine))
+
+
+@cache
+def _every_type() -> tuple[Machine, ...]:
+    return tuple(machines.by_instance_type(name) for name in machines.instance_types())
 
 
 def hardware(machine: Machine) -> tuple[Any, ...]:

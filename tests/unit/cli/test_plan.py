@@ -18,7 +18,14 @@ def test_a_plan_is_told_in_words(tmp_path: Path) -> None:
     assert done.returncode == 0
     text = done.stdout
     assert text.startswith("✓ FIT  phi-4 on Standard_NC24ads_A100_v4\n")
-    for words in ("weights   27.9 GiB  35 %", "KV cache  35.7 GiB  45 %  186,913 tokens", "11 of 16,384 tokens"):
+    for words in (
+        "weights       27.9 GiB  35 %",
+        "KV cache      35.7 GiB  45 %  186,912 tokens",
+        "11 of 16,384 tokens",
+        "tokens/s for 91 requests of 2,048, 46 for one",
+        "price             $3.67 an hour; at full load $",
+        "disk              107.0 GiB",
+    ):
         assert words in text
 
 
@@ -26,10 +33,9 @@ def test_a_program_gets_the_documented_numbers(tmp_path: Path) -> None:
     got: dict[str, Any] = json.loads(kaito(*ON_A100, "-o", "json", home=tmp_path).stdout)
     assert (got["schema"], got["model"], got["verdict"]) == ("kaito.sh/plan/v1", "phi-4", "FIT")
     assert (got["nodes"], got["gpus_per_node"], got["max_model_len"]) == (1, 1, 16384)
-    assert (got["kv_tokens"], got["concurrent_requests"]) == (186913, 11)
-    memory = got["memory"]
-    parts = ("weights_bytes", "overhead_bytes", "kv_cache_bytes", "in_use_bytes", "free_bytes")
-    assert sum(memory[key] for key in parts) == memory["total_bytes"]
+    assert (got["kv_tokens"], got["concurrent_requests"]) == (186912, 11)
+    assert got["price_per_hour"] > 3
+    assert got["tokens_per_second"]["requests"] == 91
     assert "comparison" not in got
     assert "steps" not in got
 
@@ -50,7 +56,8 @@ def test_without_a_machine_this_host_and_the_known_ones_are_compared(tmp_path: P
     assert {one["verdict"] for one in got["comparison"]} == {"FIT"}
     text = kaito("plan", "llama-3.3-70b-instruct", home=tmp_path).stdout
     assert "MACHINE TYPE" in text
-    assert "Standard_NC48ads_A100_v4" in text
+    assert "Standard_NC96ads_A100_v4" in text
+    assert "Only on several such machines, which this release does not serve: " in text
 
 
 @pytest.mark.parametrize(
@@ -62,6 +69,16 @@ def test_without_a_machine_this_host_and_the_known_ones_are_compared(tmp_path: P
             ("plan", "phi-4", "--gpu", "H100", "--instance-type", "x"), 1, "give one of them", id="two machines"
         ),
         pytest.param(("plan", "phi-4", "--context-length", "0"), 1, "context-length", id="no context"),
+        pytest.param(("plan", "phi-4", "--set", "seed=1"), 1, "is no option that a plan depends on", id="seed"),
+        pytest.param(("plan", "phi-4", "--set", "tp"), 1, "write NAME=VALUE", id="no value"),
+        pytest.param(("plan", "phi-4", "--set", "tp=0"), 1, "--set tensor-parallel-size: '0' is no number", id="none"),
+        pytest.param(
+            ("plan", "phi-4", "--set", "gpu-memory-utilization=90"), 1, "is no share of a GPU's memory", id="too much"
+        ),
+        pytest.param(
+            ("plan", "phi-4", "--context-length", "1", "--set", "max-model-len=1"), 1, "say the same", id="twice"
+        ),
+        pytest.param(("plan", "phi-4", "--concurrency", "0"), 1, "concurrency", id="no requests"),
         pytest.param(("plan", "phi-4", "--node-selector", "a=b"), 5, "no usable kubeconfig", id="no cluster"),
         pytest.param(("models", "describe", "phi-5"), 2, "did you mean phi-4", id="describe"),
         pytest.param(("render", "-f", "none.yaml"), 2, "none.yaml: cannot be read", id="no manifest"),
@@ -82,7 +99,36 @@ def test_a_model_that_does_not_run_ends_with_3_and_names_a_machine_that_holds_it
     assert "instead: --instance-type " in done.stdout
 
 
-@pytest.mark.parametrize("args", [ON_A100, ("models", "list"), ("models", "describe", "phi-4"), ("plan", "phi-4")])
+def test_what_is_set_wins_and_is_checked(tmp_path: Path) -> None:
+    words = ("plan", "phi-4", "--gpu", "A100-80GB:4", "-o", "json")
+    got = json.loads(kaito(*words, "--set", "tp=2", "--set", "gpu_memory_utilization=0.9", home=tmp_path).stdout)
+    sizes = (got["tensor_parallel"], got["data_parallel"], got["gpu_memory_utilization"], got["verdict"])
+    assert sizes == (2, 2, 0.9, "FIT")
+    got = json.loads(kaito(*words, "--set", "tp=3", home=tmp_path).stdout)
+    assert (got["verdict"], got["changes"][0]["value"]) == ("FIT-WITH-CHANGES", "left out")
+    assert "40 attention heads; the heads must divide evenly" in got["reason"]
+
+
+def test_more_requests_than_a_server_holds_need_more_servers(tmp_path: Path) -> None:
+    got = json.loads(kaito(*ON_A100, "--concurrency", "30", "-o", "json", home=tmp_path).stdout)
+    assert (got["verdict"], got["replicas"], got["concurrent_requests"]) == ("FIT-WITH-CHANGES", 3, 33)
+    assert "3 servers, each 1 node with" in kaito(*ON_A100, "--concurrency", "30", home=tmp_path).stdout
+
+
+def test_machines_are_ranked_by_what_is_asked_for(tmp_path: Path) -> None:
+    def best(*words: str) -> list[dict[str, Any]]:
+        got = json.loads(kaito("plan", "phi-4", "-o", "json", *words, home=tmp_path).stdout)["comparison"]
+        return [one for one in got if one["verdict"] == "FIT"]
+
+    prices = [one["price_per_hour"] for one in best() if one["price_per_hour"] is not None]
+    assert prices == sorted(prices)
+    speeds = [one["tokens_per_second"]["decode"] for one in best("--sort", "speed") if one["tokens_per_second"]]
+    assert speeds == sorted(speeds, reverse=True)
+
+
+@pytest.mark.parametrize(
+    "args", [ON_A100, ("models", "list"), ("models", "describe", "phi-4"), ("plan", "phi-4"), (*ON_A100, "--explain")]
+)
 def test_piped_text_is_plain_and_fits(tmp_path: Path, args: tuple[str, ...]) -> None:
     for columns in ("80", "100"):
         text = kaito(*args, home=tmp_path, COLUMNS=columns).stdout
@@ -111,7 +157,7 @@ def test_a_terminal_without_utf8_gets_signs_that_it_has(tmp_path: Path) -> None:
     assert text.isascii()
     assert "NO  phi-4" in text or "FIT" in text
     bar = kaito(*ON_A100, home=tmp_path, PYTHONIOENCODING="ascii").stdout.splitlines()[4].strip()
-    assert set(bar) == {"#", "=", "+", "."}
+    assert set(bar) == {"#", "=", "+", "/", "%", "."}
 
 
 def test_a_plan_takes_half_a_second_of_processor_time_at_most(tmp_path: Path) -> None:
