@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from kaito.capacity.gpu_plan import FP8_CACHE, MAX_NODES
@@ -104,9 +105,17 @@ def compare(
     profile: ModelProfile, machines: Sequence[Machine], wishes: Wishes, *, limit: int | None = None, by: str = "price"
 ) -> list[Answer]:
     """Every machine's answer, the best first; see ``rank``."""
-    ranked = sorted((judge(profile, one, wishes, limit=limit) for one in machines), key=lambda one: rank(one, by))
+    ranked = sorted(_judged(profile, tuple(machines), wishes, limit), key=lambda one: rank(one, by))
     best = _best(ranked)
     return [dataclasses.replace(one, changes=best) if _is_wide(one) and not one.changes else one for one in ranked]
+
+
+@lru_cache(maxsize=4)
+def _judged(
+    profile: ModelProfile, machines: tuple[Machine, ...], wishes: Wishes, limit: int | None
+) -> tuple[Answer, ...]:
+    """Kept for a moment: who is told of a machine instead is often shown all of them next."""
+    return tuple(judge(profile, one, wishes, limit=limit) for one in machines)
 
 
 def rank(one: Answer, by: str = "price") -> tuple[float | str, ...]:

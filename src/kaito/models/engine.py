@@ -98,5 +98,5 @@ def _longest(names: Mapping[str, str], name: str) -> str | None:
 
 @cache
 def _rules() -> Mapping[str, Any]:
-    rules: Mapping[str, Any] = yaml.safe_load(DATA.read_text())
+    rules: Mapping[str, Any] = yaml.load(DATA.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return rules
