@@ -175,11 +175,11 @@ class _Sums:
         ledger, held = self.inputs(), self.cache(spread)
         add, nodes = ledger.add, spread.nodes
         where = f"{spread.gpus_of_copy // nodes} on {'one node' if nodes == 1 else f'each of {nodes} nodes'}"
-        cut = f"{spread.tensor} GPUs divide a layer, {spread.pipeline} stages the layers"
+        cut = "weights in memory over the GPUs for one copy, of the fullest stage"
         add("nodes", nodes, "", "the fewest that hold weights, overhead and one full context")
         add("GPUs for one copy", spread.gpus_of_copy, "", where)
         add("copies", spread.data, "", "side by side on the GPUs of one node")
-        add("weights of one GPU", self.weights_of_gpu(spread), "bytes", f"on the fullest one: {cut}")
+        add("weights of one GPU", self.weights_of_gpu(spread), "bytes", cut)
         add("needed on one GPU", self.needed(spread), "bytes", f"{GROWTH} times its weights, overhead, cache")
         add("cache of one GPU", room, "bytes", f"usable memory less {GROWTH} times its weights and the overhead")
         if tokens is not None:

@@ -46,6 +46,7 @@ from lightkube.models.core_v1 import (
 from lightkube.models.meta_v1 import LabelSelector, ObjectMeta, OwnerReference
 
 from kaito.api import keys, podcontract
+from kaito.capacity.plan import SERVED_NODES
 
 Workspace = Mapping[str, Any]
 
@@ -246,7 +247,7 @@ def _pod_labels(ws: Workspace) -> dict[str, str]:
 
 
 def _preset_template(ws: Workspace, serving: Serving, settings: WorkloadSettings) -> PodTemplateSpec:
-    if serving.nodes > 1:
+    if serving.nodes > SERVED_NODES:
         raise UnservableError(
             f"resource: {serving.name} needs {serving.nodes} nodes of this machine type, and a server runs on one;"
             " choose a machine with more GPU memory, or a smaller or quantised model"
