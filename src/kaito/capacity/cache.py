@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from kaito.models.cache import GROWING, CacheGroup, CacheLayout, CacheSetup, LayerKind
@@ -40,7 +41,9 @@ class Cache:
 
     def longest(self, room: int, limit: int) -> int | None:
         """The longest request, up to ``limit`` tokens, that ``room`` bytes hold; None when the cache is not known."""
-        return self.layout.longest(room, self._with(limit)) if self.layout.known else None
+        if not self.layout.known:
+            return None
+        return limit if self.needed(limit) <= room else self.layout.longest(room, self._with(limit))
 
     def tokens(self, room: int, context: int) -> int | None:
         """What the engine reports as the size of its cache, serving requests of up to ``context`` tokens."""
@@ -64,7 +67,13 @@ class Cache:
         return group.layers * kept / share
 
     def _with(self, context: int) -> CacheSetup:
-        return dataclasses.replace(self.setup, max_model_len=context)
+        return _serving(self.setup, context)
+
+
+@lru_cache(maxsize=4096)
+def _serving(setup: CacheSetup, context: int) -> CacheSetup:
+    """The same setup for requests of up to ``context`` tokens; kept, as a table of plans asks for few of them often."""
+    return dataclasses.replace(setup, max_model_len=context)
 
 
 def stage_share(profile: ModelProfile, stages: int) -> float:

@@ -60,7 +60,7 @@ def plan_gpus(profile: ModelProfile, machine: Machine, wishes: Wishes, *, max_no
     last = None
     for nodes in range(1, sums.most_nodes + 1):
         for spread in spreads(profile, machine, wishes, nodes):
-            if sums.needed(spread) <= sums.budget:
+            if sums.fixed(spread) <= sums.budget and sums.needed(spread) <= sums.budget:
                 return sums.plan(spread)
             last = spread
     return sums.refuse_spread() if last is None else sums.refuse_memory(last)
@@ -201,7 +201,7 @@ class _Sums:
         add("usable memory of one GPU", self.budget, "bytes", "memory of one GPU times the usable share")
         add("overhead of one GPU", OVERHEAD, "bytes", "the engine's own memory, activations and graphs")
         add("context", self.context, "tokens", asked if wishes.context else "the least that is planned for")
-        kv = self.cache(Spread(1, 1, 1, 1)).token_bytes
+        kv = self.profile.cache.most_bytes_per_token(8 if eight_bit(wishes.kv_cache_dtype) else 16)
         add("cache of one token", kv, "bytes", "keys and values of all layers")
         return ledger
 
