@@ -142,11 +142,13 @@ def _is_wide(one: Answer) -> bool:
 
 
 def _best(ranked: Sequence[Answer]) -> tuple[Change, ...]:
-    best = next((one for one in ranked if one.verdict is Verdict.FIT), None)
+    """The first that fits as asked, else the first that fits after changes of its own, which are named too."""
+    fitting = (one for verdict in (Verdict.FIT, Verdict.CHANGES) for one in ranked if one.verdict is verdict)
+    best = next((one for one in fitting if not _is_wide(one)), None)
     if best is None:
         return ()
     which = "smallest" if best.price_per_hour is None else "cheapest"
-    return (Change("--instance-type", best.machine.name, f"the {which} known that holds it"),)
+    return (Change("--instance-type", best.machine.name, f"the {which} known that holds it"), *best.changes)
 
 
 def _no(machine: Machine, wishes: Wishes, reason: str, steps: tuple[Step, ...], changes: tuple[Change, ...]) -> Answer:

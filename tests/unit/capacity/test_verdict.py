@@ -92,6 +92,15 @@ CASES = [
         [("--instance-type", "p5en.48xlarge")],
     ),
     Case(
+        "several nodes, and requests that no machine holds as asked: the cheapest that does with a change, and which",
+        "llama-3.3-70b-instruct",
+        A100,
+        Wishes(concurrency=32),
+        None,
+        Verdict.CHANGES,
+        [("--instance-type", "p5en.48xlarge"), ("inference.config: vllm.kv-cache-dtype", "fp8")],
+    ),
+    Case(
         "several nodes for a context that one holds in 8 bits",
         "llama-3.1-8b-instruct",
         L4,
