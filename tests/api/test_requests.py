@@ -177,3 +177,20 @@ def test_requests_over_one_connection_do_not_mix(api: Api, ns: str) -> None:
         api.create(config_maps(ns), config_map(f"n{number:02}", {"n": str(number)}))
     for number in range(20):
         assert api.get(f"{config_maps(ns)}/n{number:02}")["data"] == {"n": str(number)}
+
+
+def test_a_body_that_is_not_packed_as_it_says_is_a_bad_request(api: Api, ns: str) -> None:
+    status = api.refused("POST", config_maps(ns), code=400, content=b"no", headers={**JSON, "Content-Encoding": "gzip"})
+    assert status["reason"] == "BadRequest"
+
+
+def test_yaml_that_grows_by_its_aliases_is_a_bad_request(api: Api, ns: str) -> None:
+    lines = ["data: &a0 {k: v}"] + [f"x{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n" + "\n".join(lines)
+    status = api.refused("POST", config_maps(ns), code=400, content=text, headers=YAML)
+    assert "excessive aliasing" in status["message"]
+
+
+def test_a_long_selector_is_answered(api: Api, ns: str) -> None:
+    names = ",".join(f"a-name-that-is-long-{number:04}" for number in range(2000))
+    assert api.get(config_maps(ns), labelSelector=f"app in ({names})")["items"] == []

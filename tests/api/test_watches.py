@@ -107,3 +107,12 @@ def test_a_watch_of_all_namespaces_sees_each(api: Api, ns: str) -> None:
     api.delete(f"{config_maps('default')}/b-{ns}")
     with api.watch("/api/v1/configmaps", resourceVersion=start, labelSelector=f"of={ns}") as events:
         assert take(events, 3) == [("ADDED", "a"), ("ADDED", f"b-{ns}"), ("DELETED", f"b-{ns}")]
+
+
+def test_a_watch_from_a_version_that_is_forgotten_ends_with_410(api: Api, ns: str) -> None:
+    api.create(config_maps(ns), config_map("a"))
+    with api.watch(config_maps(ns), resourceVersion="1") as events:
+        told = list(events)
+    assert [(event["type"], event["object"]["code"], event["object"]["reason"]) for event in told] == [
+        ("ERROR", 410, "Expired")
+    ]

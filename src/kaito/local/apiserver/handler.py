@@ -69,6 +69,8 @@ class Handler:
         except Exception as exc:
             if isinstance(exc, StoreError):
                 return Response(500, orjson.dumps(status.internal(str(exc)).status))
+            if isinstance(exc, RecursionError):
+                return Response(400, orjson.dumps(status.bad_request("the object is nested too deeply").status))
             # The last guard: whatever went wrong is an answer to this request and a trace in the log, no more.
             log.exception("%s %s", request.method, request.path)
             return Response(500, orjson.dumps(status.internal(f"{type(exc).__name__}: {exc}").status))

@@ -16,6 +16,10 @@ from kaito.local.schema import wire
 Object = dict[str, Any]
 _SHOWN_BYTES = 30
 BODY_LIMIT = 3 * 1024 * 1024
+DEPTH_LIMIT = 200
+"""Levels of a body: what is deeper could be read but not kept."""
+ALIAS_LIMIT = 100_000
+"""Values that a short YAML may become: references to references grow without bound."""
 JSON, YAML = "application/json", "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 PATCHES = {
@@ -193,16 +197,43 @@ def parse(raw: bytes, *, is_yaml: bool = False) -> Any:
     """JSON or YAML. Raises StatusError (400)."""
     try:
         if not is_yaml:
-            return orjson.loads(raw)
+            value = orjson.loads(raw)
+            if raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT:
+                _check_size(value, len(raw))
+            return value
     except orjson.JSONDecodeError as exc:
         raise status.bad_request(f"couldn't get version/kind; json parse error: {_go_value(raw, exc)}") from exc
     try:
-        return yaml.load(raw, Loader=_Loader)
+        value = yaml.load(raw, Loader=_Loader)
+        _check_size(value, max(len(raw), ALIAS_LIMIT))
+        return value
+    except RecursionError as exc:
+        raise _too_deep() from exc
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
         where = f"line {mark.line}: " if mark is not None else ""
         text = f"yaml: {where}{getattr(exc, 'problem', None) or exc}"
         raise status.bad_request(f"error converting YAML to JSON: {text}") from exc
+
+
+def _check_size(value: Any, most: int) -> None:
+    """Raises StatusError (400) for what is nested too deeply, or has more values than ``most``."""
+    waiting, seen = [(value, 1)], 0
+    while waiting:
+        item, depth = waiting.pop()
+        seen += 1
+        if depth > DEPTH_LIMIT:
+            raise _too_deep()
+        if seen > most:
+            raise status.bad_request("error converting YAML to JSON: yaml: document contains excessive aliasing")
+        if isinstance(item, dict):
+            waiting += [(child, depth + 1) for child in item.values()]
+        elif isinstance(item, list):
+            waiting += [(child, depth + 1) for child in item]
+
+
+def _too_deep() -> status.StatusError:
+    return status.bad_request(f"the object is nested more than {DEPTH_LIMIT} levels deep")
 
 
 def _go_value(raw: bytes, exc: orjson.JSONDecodeError) -> str:
@@ -260,8 +291,12 @@ def summary(raw: bytes) -> str:
 def repeated_keys(raw: bytes) -> list[str]:
     """What YAML holds twice in one map, with its line. Rubbish has none: its reader says what it is."""
     found: list[str] = []
+    walked: set[int] = set()
 
     def walk(node: Any) -> None:
+        if id(node) in walked:  # an alias: its anchor was looked at
+            return
+        walked.add(id(node))
         if isinstance(node, yaml.MappingNode):
             seen: set[str] = set()
             for key, value in node.value:

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import hmac
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from kaito.kube import client
 from kaito.local.apiserver import address, certs, proxy_route, status
@@ -35,6 +36,9 @@ Object = dict[str, Any]
 EVENT_SECONDS = 3600.0
 _GZIP_FROM = 128 * 1024
 _HOSTS = ("127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+_LOOPBACK = re.compile(r"127(\.\d{1,3}){3}")
+_HEADER_LIMIT = 256 * 1024
+"""Of a path with its query, and of one header: selectors may be long."""
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
@@ -187,7 +191,13 @@ class ApiServer:
     # ---------------------------------------------------------------------------------------------------------- http
 
     async def _listen(self) -> None:
-        server = web.Server(self._serve, access_log=None, handler_cancellation=True)
+        server = web.Server(
+            self._serve,
+            access_log=None,
+            handler_cancellation=True,
+            max_line_size=_HEADER_LIMIT,
+            max_field_size=_HEADER_LIMIT,
+        )
         self._runner = web.ServerRunner(server, handler_cancellation=True, shutdown_timeout=1)
         await self._runner.setup()
         site = web.TCPSite(
@@ -212,7 +222,9 @@ class ApiServer:
         try:
             body = await _read(http)
         except status.StatusError as exc:
-            return web.Response(status=exc.code, body=orjson.dumps(exc.status), content_type="application/json")
+            response = web.Response(status=exc.code, body=orjson.dumps(exc.status), content_type="application/json")
+            response.force_close()  # the rest of the body is still under way
+            return response
         headers = {key.lower(): value for key, value in http.headers.items()}
         request = Request(http.method, http.rel_url.raw_path, http.rel_url.raw_query_string, headers, body)
         return await self._send(http, await self._handler.handle(request, authenticated=known))
@@ -331,7 +343,7 @@ def _foreign(http: web.BaseRequest) -> status.StatusError | None:
     """A refusal for requests that a web page could send: another Host (DNS rebinding) or another Origin."""
     host = http.headers.get("Host", "")
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    if name not in _HOSTS and not name.startswith("127."):
+    if name not in _HOSTS and not _LOOPBACK.fullmatch(name):
         return status.refusal(403, f'the Host header "{host}" is not this server: use 127.0.0.1 or localhost', {})
     origin = http.headers.get("Origin")
     if origin is not None and origin != f"https://{host}":
@@ -340,20 +352,20 @@ def _foreign(http: web.BaseRequest) -> status.StatusError | None:
 
 
 async def _read(http: web.BaseRequest) -> bytes:
-    """The body. Raises StatusError (413)."""
+    """The body, unpacked where it came compressed. Raises StatusError (400, 413)."""
     if not http.body_exists:
         return b""
     chunks, size = [], 0
-    async for chunk in http.content.iter_any():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > BODY_LIMIT:
-            text = f"Request entity too large: limit is {BODY_LIMIT}"
-            raise status.StatusError.of(413, "RequestEntityTooLarge", text)
-    raw = b"".join(chunks)
-    if http.headers.get("Content-Encoding") == "gzip":
-        return await asyncio.to_thread(gzip.decompress, raw)
-    return raw
+    try:
+        async for chunk in http.content.iter_any():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                text = f"Request entity too large: limit is {BODY_LIMIT}"
+                raise status.StatusError.of(413, "RequestEntityTooLarge", text)
+    except (http_exceptions.ContentEncodingError, web.PayloadAccessError, web.RequestPayloadError) as exc:
+        raise status.bad_request(f"the body cannot be read: {exc}") from exc
+    return b"".join(chunks)
 
 
 def _warn(response: web.Response, warnings: list[str]) -> None:
