@@ -3,6 +3,7 @@
 import contextlib
 import os
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from kaito.cli.errors import NOT_FOUND, CliError
 StateDir = Annotated[Path | None, typer.Option("--state-dir", help="Default: ~/.local/state/kaito.")]
 START_SECONDS = 60.0
 STOP_SECONDS = 40.0
+KILL_SECONDS = 5.0
 NEEDED_MIB = 32
 """Free space without which no cluster starts: for its keys, its store and the store's journal."""
 
@@ -25,13 +27,18 @@ def state_dir(given: Path | None) -> Path:
 
 
 def running(folder: Path) -> int | None:
-    """The process id of the cluster in this folder, None when there is none."""
+    """The process id of the cluster in this folder, None when there is none.
+
+    The number alone says little: another process may have it by now, and a copied folder names the original's.
+    """
     try:
         pid = int((folder / "kaito.pid").read_text())
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (OSError, ValueError):
+        command = os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")
+        place = command[command.index("--state-dir") + 1]
+        mine = "kaito.cli.daemon" in command and Path(place).samefile(folder)
+    except (OSError, ValueError, IndexError):
         return None
-    return pid if b"kaito.cli.daemon" in command else None
+    return pid if mine else None
 
 
 def up(
@@ -44,7 +51,7 @@ def up(
     if (pid := running(folder)) is not None:
         raise CliError(
             f"a cluster runs in {folder} already (process {pid}). Use it, stop it with "
-            f"`kaito down --state-dir {folder}`, or choose another --state-dir."
+            f"`kaito down --state-dir {quote(str(folder))}`, or choose another --state-dir."
         )
     check_room(folder)
     fresh = not folder.exists()
@@ -55,9 +62,9 @@ def up(
         if fresh:
             _withdraw(folder)
         raise CliError(text.removeprefix("error: ") or f"the cluster did not start; see {folder / 'kaito.log'}")
-    print(f"Kubernetes with KAITO is ready.\n\n  export KUBECONFIG={folder / 'kubeconfig'}\n")
+    print(f"Kubernetes with KAITO is ready.\n\n  export KUBECONFIG={quote(str(folder / 'kubeconfig'))}\n")
     if detach:
-        flag = f" --state-dir {folder}" if state is not None else ""
+        flag = f" --state-dir {quote(str(folder))}" if state is not None else ""
         print(f"Log: {folder / 'kaito.log'}. Stop it with `kaito down{flag}`.")
         return
     print("Press Ctrl-C to stop it and its pods.")
@@ -126,7 +133,14 @@ def _first_line(ready, pid: int) -> str:  # type: ignore[no-untyped-def]
     import select
 
     with ready:
-        if not select.select([ready], [], [], START_SECONDS)[0]:
+        try:
+            answered = select.select([ready], [], [], START_SECONDS)[0]
+        except KeyboardInterrupt:
+            # Detached, it does not get the terminal's signal.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 15)
+            raise
+        if not answered:
             os.kill(pid, 15)
             return f"error: the cluster was not ready after {START_SECONDS:.0f} seconds and was stopped"
         return str(ready.readline()).strip()
@@ -136,19 +150,24 @@ def down(state: StateDir = None) -> None:
     """Stop the local cluster and all its pods. What was applied is kept for the next `kaito up`."""
     folder = state_dir(state)
     pid = running(folder)
-    if pid is not None and not _stop(pid):
-        raise CliError(f"process {pid} did not end within {STOP_SECONDS:.0f} seconds; see {folder / 'kaito.log'}")
+    orderly = pid is None or _stop(pid)
     # A cluster that was killed leaves its pods running: they end here.
     from kaito.local.kubelet import stop_all
 
     left = stop_all(folder / "node") if (folder / "node").exists() else 0
     if pid is None and not left:
         raise CliError(f"no cluster runs in {folder}", NOT_FOUND)
+    if not orderly:
+        print(
+            f"Stopped: process {pid} did not end within {STOP_SECONDS:.0f} seconds and was killed; nothing is lost. "
+            f"See {folder / 'kaito.log'}."
+        )
+        return
     print("Stopped." if pid is not None else f"Stopped {left} processes that a killed cluster had left behind.")
 
 
 def _stop(pid: int) -> bool:
-    """Ask a process to end; whether it has ended, not only begun to."""
+    """Ask a process to end, and kill it when it does not; whether it ended by itself."""
     import select
     import signal
 
@@ -159,7 +178,12 @@ def _stop(pid: int) -> bool:
     try:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(watched, signal.SIGTERM)
-        return bool(select.select([watched], [], [], STOP_SECONDS)[0])
+        if select.select([watched], [], [], STOP_SECONDS)[0]:
+            return True
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(watched, signal.SIGKILL)
+        select.select([watched], [], [], KILL_SECONDS)
+        return False
     finally:
         os.close(watched)
 

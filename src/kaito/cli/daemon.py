@@ -92,6 +92,9 @@ def prepare(state_dir: Path) -> None:
 
 async def serve(state_dir: Path, port: int | None, announce: Callable[[str], None]) -> None:
     """Run the cluster until SIGTERM or SIGINT. Raises StartError."""
+    ending = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
     server = ApiServer(state_dir, port=port)
     try:
         await server.start()
@@ -101,7 +104,7 @@ async def serve(state_dir: Path, port: int | None, announce: Callable[[str], Non
         kubeconfig = server.write_kubeconfig()
         scratch(state_dir).mkdir(exist_ok=True, mode=0o700)
         (state_dir / PID_FILE).write_text(f"{os.getpid()}\n")
-        await _run(server, state_dir, kubeconfig, announce)
+        await _run(server, state_dir, kubeconfig, announce, ending)
     finally:
         try:
             await asyncio.to_thread(stop_all, node_dir(state_dir), grace=STOP_GRACE)
@@ -111,16 +114,14 @@ async def serve(state_dir: Path, port: int | None, announce: Callable[[str], Non
             (state_dir / PID_FILE).unlink(missing_ok=True)
 
 
-async def _run(server: ApiServer, state_dir: Path, kubeconfig: Path, announce: Callable[[str], None]) -> None:
+async def _run(
+    server: ApiServer, state_dir: Path, kubeconfig: Path, announce: Callable[[str], None], ending: asyncio.Event
+) -> None:
     client = Client(server.transport("kube-controller-manager"))
     pods = server.address.pod_cidr
     settings = KubeletSettings(state_dir=node_dir(state_dir), pod_cidr=pods, images=images(state_dir))
     kubelet = Kubelet(Client(server.transport("kubelet")), settings)
     server.set_logs(_logs_of(kubelet))
-    ending = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ending.set)
     outside = config.load(kubeconfig).transport()
     cluster = Client(outside)
     webhook, at = await _webhook(server, state_dir, client)

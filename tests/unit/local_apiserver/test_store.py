@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -225,3 +226,38 @@ async def test_an_earlier_version_is_listed_as_it_was(store: Store) -> None:
         await put(store, "c", x=number)
     with pytest.raises(Expired):
         store.list_at(PODS, first.version)
+
+
+async def test_only_the_owner_reads_the_store_whatever_the_folder_above_allows(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "store").mkdir(mode=0o755)
+    store = Store(tmp_path / "store")
+    store.open()
+    await store.close()
+    assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:6000])
+
+
+def _rubbish(file: Path) -> None:
+    file.write_bytes(b"\x01\x02" * 4096)
+
+
+def _half_an_object(file: Path) -> None:
+    with sqlite3.connect(file) as db:
+        db.execute("""UPDATE objects SET body = '{"a":'""")
+    db.close()
+
+
+@pytest.mark.parametrize("damage", [_cut, _rubbish, _half_an_object])
+async def test_a_damaged_store_is_refused_with_what_to_do(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    store = Store(tmp_path)
+    store.open()
+    for number in range(50):
+        await put(store, f"a{number}", size=number)
+    await store.close()
+    damage(tmp_path / "state.db")
+    with pytest.raises(StoreError, match=r"state\.db cannot be used: .*\. Put a copy of .* back, or move that folder"):
+        Store(tmp_path).open()

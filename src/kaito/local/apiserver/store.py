@@ -92,6 +92,7 @@ class Store:
         """Lock the folder, read everything, start the writer. Raises StoreError."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.chmod(0o700)  # Secrets lie here, and a folder above it may be open to everybody
             self._lock_file = (self._folder / "lock").open("w")
         except OSError as exc:
             raise StoreError(f"{self._folder} cannot be written: {exc.strerror}. Choose another folder.") from exc
@@ -102,19 +103,34 @@ class Store:
             raise StoreError(f"{self._folder} is in use by another process. Stop it or choose another folder.") from exc
         try:
             self._db = sqlite3.connect(self._folder / "state.db", isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-            for resource, namespace, name, body in self._db.execute("SELECT * FROM objects"):
-                self._objects.setdefault(resource, {})[namespace, name] = orjson.loads(body)
-            (self.version,) = self._db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
         except sqlite3.Error as exc:
             self._lock_file.close()
-            raise StoreError(f"{self._folder}/state.db cannot be used: {exc}.") from exc
+            raise self._unusable(exc) from exc
+        try:
+            self._read_all()
+        except (sqlite3.Error, ValueError, TypeError) as exc:
+            self._db.close()
+            self._lock_file.close()
+            raise self._unusable(exc) from exc
         self._next = self._opened_at = self.version
         self._loop = asyncio.get_running_loop()
         self._writer = threading.Thread(target=self._write_all, name="store writer")
         self._writer.start()
+
+    def _read_all(self) -> None:
+        """Raises sqlite3.Error, ValueError or TypeError for a file that is not what was written."""
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+        for resource, namespace, name, body in self._db.execute("SELECT * FROM objects"):
+            self._objects.setdefault(resource, {})[namespace, name] = orjson.loads(body)
+        (self.version,) = self._db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+
+    def _unusable(self, exc: Exception) -> StoreError:
+        return StoreError(
+            f"{self._folder}/state.db cannot be used: {exc}. Put a copy of {self._folder} back, or move that folder "
+            "away: the next start makes an empty one, and ends the pods of the old one."
+        )
 
     async def close(self) -> None:
         """Finish what was begun and let go of the folder."""
