@@ -170,18 +170,21 @@ def delete(
 
 async def _delete(session: Any, resource: Any, name: str, namespace: str | None, timeout: float) -> None:
     """Delete and wait until the object is gone, as kubectl does."""
+    from kaito.cli.view import deleting
     from kaito.kube.errors import NotFound
 
     await session.client.delete(resource, name, namespace)
+    left: dict[str, Any] = {}
     try:
         async with asyncio.timeout(timeout):
             while True:
-                await session.client.get(resource, name, namespace)
+                left = await session.client.get(resource, name, namespace)
                 await asyncio.sleep(0.1)
     except NotFound:
         return
     except TimeoutError as exc:
-        raise CliError(f"{resource.kind.lower()}/{name} is still there after {timeout:g} s", NOT_READY) from exc
+        why = f": {deleting(left)}" if left else ""
+        raise CliError(f"{resource.kind.lower()}/{name} is still there after {timeout:g} s{why}", NOT_READY) from exc
 
 
 def register(app: typer.Typer) -> None:

@@ -1,12 +1,11 @@
 """chat and run: from a Workspace, or only a model's name, to an answer."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import typer
 
-from kaito.cli.errors import NOT_READY, UNREACHABLE, CliError
+from kaito.cli.errors import NOT_FOUND, NOT_READY, UNREACHABLE, CliError
 from kaito.cli.options import Kubeconfig, Namespace
 from kaito.kube.lines import lines
 
@@ -117,16 +116,30 @@ async def _talk(
     if message is not None:
         await _turn(session.client, base, history, message, options)
         return
-    print("Ask away; an empty line or Ctrl-D ends the talk.")
-    while question := (await _read_line()).strip():
+    import sys
+
+    prompt = "> " if sys.stdin.isatty() else ""
+    if prompt:
+        print("Ask away; an empty line or Ctrl-D ends the talk.")
+    while question := _read_line(prompt).strip():
         await _turn(session.client, base, history, question, options)
 
 
-async def _read_line() -> str:
+def _read_line(prompt: str) -> str:
+    """A line of the person; "" at the end of the input.
+
+    The event loop stands still meanwhile, as nothing else is under way. In a thread, input() could not be interrupted,
+    and the loop's own handler of Ctrl-C would wait for it.
+    """
+    import signal
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return await asyncio.to_thread(input, "> ")
+        return input(prompt)
     except EOFError:
         return ""
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def _turn(
@@ -145,7 +158,10 @@ async def _turn(
 async def _stream(
     client: Any, base: str, messages: list[dict[str, str]], options: tuple[int, float]
 ) -> AsyncIterator[str]:
-    """The answer's pieces as the engine sends them (server-sent events, the OpenAI chat stream)."""
+    """The answer's pieces as the engine sends them (server-sent events, the OpenAI chat stream).
+
+    Raises CliError, also for an answer that breaks off.
+    """
     import orjson
 
     from kaito.kube import errors
@@ -158,13 +174,34 @@ async def _stream(
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
         response = await client.request("POST", f"{base}/v1/chat/completions", headers=headers, body=orjson.dumps(body))
         async for line in lines(response.body):
-            if not line.startswith(b"data: ") or line.strip() == b"data: [DONE]":
+            if line.strip() == b"data: [DONE]":
+                return
+            if not line.startswith(b"data: "):
                 continue
-            for choice in orjson.loads(line[6:]).get("choices", []):
+            event = orjson.loads(line[6:])
+            if "error" in event:
+                raise CliError(f"the answer broke off: {_reason(line[6:].decode())}", NOT_READY)
+            for choice in event.get("choices", []):
                 if piece := choice["delta"].get("content"):
                     yield piece
+    except errors.NotFound as exc:
+        raise CliError(f"{exc.message}: is it a Workspace of this namespace? See `kaito get`", NOT_FOUND) from exc
     except errors.ApiError as exc:
-        raise CliError(f"the model gave no answer: {exc.message}", NOT_READY) from exc
+        raise CliError(f"the model gave no answer: {_reason(exc.message)}", NOT_READY) from exc
+    raise CliError(
+        "the answer broke off: the engine ended or was replaced. See `kaito status`, then ask again", NOT_READY
+    )
+
+
+def _reason(text: str) -> str:
+    """The engine's own sentence out of its JSON error; any other text as it is."""
+    import json
+
+    try:
+        error = json.loads(text[text.index("{") :])["error"]
+        return str(error if isinstance(error, str) else error["message"])
+    except (ValueError, KeyError, TypeError):
+        return text
 
 
 def service_path(namespace: str, name: str) -> str:

@@ -35,7 +35,9 @@ def is_ready(workspace: Object) -> bool:
 
 
 def why(workspace: Object) -> str:
-    """The one sentence that says what a Workspace waits for: the first condition that is not True."""
+    """The one sentence that says what a Workspace waits for: its end, or the first condition that is not True."""
+    if workspace["metadata"].get("deletionTimestamp"):
+        return deleting(workspace)
     for kind in SHOWN:
         found = condition(workspace, kind)
         if found is not None and found["status"] != "True" and kind != "WorkspaceSucceeded":
@@ -44,6 +46,12 @@ def why(workspace: Object) -> str:
     if is_ready(workspace):
         return "the model answers"
     return "the operator has not looked at it yet"
+
+
+def deleting(workspace: Object) -> str:
+    """What an object that is being deleted waits for."""
+    held = ", ".join(workspace["metadata"].get("finalizers") or ())
+    return f"it is being deleted; it waits for its finalizers: {held}" if held else "it is being deleted"
 
 
 def age(timestamp: str, now: datetime) -> str:
@@ -110,6 +118,8 @@ def print_status(workspace: Object) -> None:
             said = Text(message) if good else Text.assemble((found["reason"], WAITING), ": ", message)
             table.add_row(mark, kind, Text(age(found["lastTransitionTime"], now), style="dim"), said)
     console.print(table)
+    if workspace["metadata"].get("deletionTimestamp"):
+        console.print(Text(deleting(workspace), style=WAITING))
     # Each condition carries it; a person needs it once.
     for trouble in dict.fromkeys(one for one in troubles if one and not any(one in said for said in messages)):
         console.print(Text.assemble(("error", WAITING), "  ", trouble))

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from kaito.cli import errors
-from tests.unit.cli.command import kaito
+from tests.unit.cli.command import environment, kaito
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,16 @@ def test_help_reads_no_library_that_only_commands_need(tmp_path: Path) -> None:
     code = f"import sys, kaito.cli.main; print([name for name in {heavy.split(',')} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [(">/dev/full", "error: the output cannot be written: No space left on device\n"), (">&-", ""), ("| true", "")],
+    ids=["a full disk", "closed", "a pipe without a reader"],
+)
+def test_output_that_goes_nowhere_is_no_traceback(tmp_path: Path, output: str, says: str) -> None:
+    command = f"{sys.executable} -c 'from kaito.cli.main import main; main()' models list {output}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, env=environment(tmp_path), timeout=60, check=False
+    )
+    assert done.stderr == says

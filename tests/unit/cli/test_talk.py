@@ -1,7 +1,11 @@
 """chat against a real HTTP server on loopback that speaks the engine's stream."""
 
 import json
+import os
+import pty
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -27,6 +31,12 @@ class Engine(BaseHTTPRequestHandler):
         SEEN.append(body)
         if body["messages"][-1]["content"] == "too long":
             self._send(400, b'{"error": {"message": "context is 512 tokens"}}', "application/json")
+            return
+        if body["messages"][-1]["content"] == "break off":
+            self._send(200, b'data: {"choices": [{"delta": {"content": "KAI"}}]}\n\n', "text/event-stream")
+            return
+        if body["messages"][-1]["content"] == "fail":
+            self._send(200, b'data: {"error": {"message": "the engine is dead"}}\n\n', "text/event-stream")
             return
         words = [{"choices": [{"delta": {"content": w}}]} for w in ("KAITO ", "serves ", "models.")]
         lines = [f"data: {json.dumps(w)}\n\n" for w in ({"choices": [{"delta": {"role": "assistant"}}]}, *words)]
@@ -67,10 +77,43 @@ async def test_the_answer_streams_and_is_remembered(client: Client, capsys: pyte
 
 async def test_a_refused_question_is_named_and_not_remembered(client: Client) -> None:
     history: list[dict[str, str]] = []
-    with pytest.raises(CliError, match=r"no answer.*400.*context is 512 tokens") as caught:
+    with pytest.raises(CliError, match=r"^the model gave no answer: context is 512 tokens$") as caught:
         await talk._turn(client, "", history, "too long", (64, 0.0))
     assert caught.value.code == NOT_READY
     assert history == []
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [("break off", "the answer broke off: the engine ended"), ("fail", "the answer broke off: the engine is dead")],
+)
+async def test_an_answer_that_is_not_whole_is_an_error_and_not_remembered(
+    client: Client, question: str, sentence: str
+) -> None:
+    history: list[dict[str, str]] = []
+    with pytest.raises(CliError, match=sentence) as caught:
+        await talk._turn(client, "", history, question, (64, 0.0))
+    assert caught.value.code == NOT_READY
+    assert history == []
+
+
+def test_ctrl_c_at_the_prompt_ends_the_talk_at_once() -> None:
+    code = (
+        "import asyncio\nfrom kaito.cli import talk\n"
+        "async def ask(): talk._read_line('> ')\n"
+        "try: asyncio.run(ask())\nexcept KeyboardInterrupt: raise SystemExit(130)"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", code])
+    try:
+        assert os.read(terminal, 2) == b"> "
+        time.sleep(0.5)  # the prompt comes before the line is waited for
+        os.write(terminal, b"\x03")
+        _, status = os.waitpid(pid, 0)
+    finally:
+        os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 130
 
 
 @pytest.mark.parametrize(

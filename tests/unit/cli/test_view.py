@@ -130,3 +130,12 @@ def test_a_long_step_stays_one_line_outside_a_terminal() -> None:
     lines = shown.getvalue().splitlines()
     assert lines[0].startswith("   1.2 s  a sentence")
     assert all(line.startswith(("          a sentence", "          sentence")) for line in lines[1:])
+
+
+def test_a_workspace_that_is_being_deleted_says_what_holds_it(capsys: pytest.CaptureFixture[str]) -> None:
+    one = workspace()
+    one["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["example.com/mine"]}
+    sentence = "it is being deleted; it waits for its finalizers: example.com/mine"
+    assert view.why(one) == sentence
+    view.print_status(one)
+    assert sentence in capsys.readouterr().out
