@@ -1,6 +1,7 @@
 """A cluster's place on the machine is its own: also when several start at the same moment."""
 
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -39,3 +40,21 @@ def test_a_taken_port_is_refused(tmp_path: Path) -> None:
         port = holder.getsockname()[1]
         with pytest.raises(AddressError, match=f"port {port} on 127.0.0.1 is taken"):
             choose(tmp_path, port)
+
+
+def test_a_cluster_that_is_down_keeps_its_place_while_others_start(tmp_path: Path) -> None:
+    folders = [tmp_path / str(number) for number in range(4)]
+    with ExitStack() as held:
+        for folder in folders:
+            folder.mkdir()
+            choose(folder).mark.close()
+        for folder in folders:
+            held.enter_context(choose(folder).mark)
+
+
+def test_a_predecessor_that_is_just_ending_is_waited_for(tmp_path: Path) -> None:
+    first = choose(tmp_path)
+    ending = threading.Timer(0.2, first.mark.close)
+    ending.start()
+    with choose(tmp_path).mark:
+        ending.join()

@@ -3,11 +3,14 @@
 import ipaddress
 import json
 import socket
+import time
+import zlib
 from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 
 HOST = "127.0.0.1"
+PATIENCE = 1.0
 _FIRST, _LAST = 20, 250  # 127.<n>.0.0/16: pods take an even n, services the next
 
 
@@ -57,14 +60,14 @@ def choose(state_dir: Path, requested: int | None = None) -> Address:
                 probe.bind((HOST, 0))
                 port = probe.getsockname()[1]
     if "pods" in kept and "services" in kept:
-        pods, services, mark = kept["pods"], kept["services"], claim(kept["pods"])
+        pods, services, mark = kept["pods"], kept["services"], _claim_own(kept["pods"])
         if mark is None:
             raise AddressError(
                 f"the addresses of this cluster, {pods}, are in use by another one. Stop that one, or choose another "
                 "--state-dir."
             )
     else:
-        pods, services, mark = _ranges()
+        pods, services, mark = _ranges(zlib.crc32(bytes(state_dir.absolute())))
     wanted = {"port": port, "pods": pods, "services": services}
     if wanted != kept:
         try:
@@ -89,9 +92,22 @@ def claim(pods: str) -> socket.socket | None:
     return mark
 
 
-def _ranges() -> tuple[str, str, socket.socket]:
-    """Two neighbouring loopback ranges in which nobody listens, for pods and services, and the mark of the first."""
-    for n in range(_FIRST, _LAST, 2):
+def _claim_own(pods: str) -> socket.socket | None:
+    """The mark of a range that was this cluster's: a predecessor that was just killed holds it for a moment yet."""
+    deadline = time.monotonic() + PATIENCE
+    while (mark := claim(pods)) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return mark
+
+
+def _ranges(seed: int) -> tuple[str, str, socket.socket]:
+    """Two neighbouring loopback ranges in which nobody listens, for pods and services, and the mark of the first.
+
+    The search starts at a place of the seed's: else each new cluster would take what one that is down comes back to.
+    """
+    every = range(_FIRST, _LAST, 2)
+    start = seed % len(every)
+    for n in (*every[start:], *every[:start]):
         if not free(f"127.{n + 1}.0.1", 0) or any(_listening(f"127.{n + 1}.0.1", port) for port in (443, 80)):
             continue
         if (mark := claim(f"127.{n}.0.0/16")) is not None:
