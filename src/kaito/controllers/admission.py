@@ -17,7 +17,7 @@ from kaito.api.kinds import KINDS
 from kaito.api.validation import NOTHING_KNOWN, AdmissionFacts
 from kaito.api.webhooks import CONVERT_PATH, validate_path
 from kaito.controllers.judges import judge
-from kaito.controllers.workspace_admission import is_judged
+from kaito.controllers.writes import is_judged
 
 PATH = validate_path(KINDS["Workspace"])
 MAX_BODY = 64 << 20  # a conversion asks for a whole list at once

@@ -12,7 +12,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from kaito.api import keys
+from kaito.api.base import Kind
+from kaito.api.children import replica_of
 from kaito.api.errors import SpecErrors
+from kaito.api.inference_set import InferenceSet
 from kaito.api.validation import AdmissionFacts, ModelAbsent, ModelFacts, NodeFacts
 from kaito.api.validation.advice import named_secrets
 from kaito.api.validation.facts import GATE_STREAMING, MachineFacts, Place, ProvisionerName
@@ -21,6 +24,7 @@ from kaito.api.validation.tuning_config import config_place
 from kaito.api.workspace import PresetSpec, Workspace
 from kaito.capacity import machines
 from kaito.capacity.machines import MachineError
+from kaito.controllers.writes import decoded
 from kaito.kube import errors, resources
 from kaito.kube.client import Client, Resource
 from kaito.kube.informer import Informer
@@ -73,8 +77,18 @@ class ClusterFacts:
 
     async def __call__(self, request: Object) -> AdmissionFacts:
         """What is known for one AdmissionRequest, in at most a second and a little."""
-        ws, old = _decoded(request.get("object")), _decoded(request.get("oldObject"))
-        return replace(self._installation, nodes=self._known_nodes()) if ws is None else await self.of(ws, old)
+        new, old = (self._workspaces(request.get(one)) for one in ("object", "oldObject"))
+        known = replace(self._installation, nodes=self._known_nodes())
+        return await self.of(new[0], old[0] if old else None) if new else known
+
+    def _workspaces(self, obj: Object | None) -> list[Workspace]:
+        """The Workspaces that ``obj`` is or is made into, as far as it can be read; the rules say what is wrong."""
+        kind = _decoded(obj, self._installation)
+        if isinstance(kind, Workspace):
+            return [kind]
+        if isinstance(kind, InferenceSet):
+            return [replica_of(kind, brought=self._settings.provisioner == "byo")]
+        return []
 
     async def of(self, ws: Workspace, old: Workspace | None = None) -> AdmissionFacts:
         """What is known of a Workspace that is written, or would be; Secrets that ``old`` names too are not read."""
@@ -165,12 +179,10 @@ def model_facts(name: str) -> ModelFacts | ModelAbsent | None:
     )
 
 
-def _decoded(obj: Object | None) -> Workspace | None:
-    """A Workspace as far as it can be read; the rules say what is wrong with it."""
-    if not obj:
-        return None
+def _decoded(obj: Object | None, facts: AdmissionFacts) -> Kind | None:
+    """An object as far as it can be read; the rules say what is wrong with it."""
     try:
-        return Workspace.decode({**obj, "apiVersion": "kaito.sh/v1beta1"}, strict=False)
+        return decoded(str(obj.get("kind")), obj, makes_nodes=facts.makes_nodes, strict=False) if obj else None
     except SpecErrors:
         return None
 

@@ -1,31 +1,20 @@
 """Who judges a write of which kind, and what is said of a deletion."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from kaito.api import keys, kinds
-from kaito.api.errors import SpecErrors
 from kaito.api.validation import NOTHING_KNOWN, AdmissionFacts
-from kaito.controllers import workspace_admission
-from kaito.controllers.workspace_admission import Judgement, is_judged
+from kaito.controllers import writes
+from kaito.controllers.writes import Judgement
 
 Object = Mapping[str, Any]
 Judge = Callable[[Object, AdmissionFacts], Judgement]
 
 
-def decoded(request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> Judgement:
-    """For kinds without rules of their own: what the types do not know is refused, also where the schema is open."""
-    if not is_judged(request):
-        return Judgement()
-    try:
-        kinds.decode(request["object"])
-    except SpecErrors as exc:
-        return Judgement(f"decoding request failed: {exc}")
-    return Judgement()
-
-
-JUDGES: Final[Mapping[str, Judge]] = dict.fromkeys(kinds.KINDS, decoded) | {"Workspace": workspace_admission.judge}
-"""By kind. The rules of a kind replace ``decoded`` here."""
+JUDGES: Final[Mapping[str, Judge]] = {kind: partial(writes.judge, kind) for kind in kinds.KINDS}
+"""By kind."""
 
 
 def judge(kind: str, request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> Judgement:

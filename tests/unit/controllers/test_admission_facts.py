@@ -9,7 +9,7 @@ import pytest
 from kaito.api.validation import NOTHING_KNOWN, AdmissionFacts, ModelAbsent, ModelFacts
 from kaito.controllers.admission import check, known
 from kaito.controllers.admission_facts import CSI_DRIVERS, ClusterFacts, FactSettings, model_facts
-from kaito.controllers.workspace_admission import judge
+from kaito.controllers.judges import judge
 from kaito.kube import resources
 from kaito.kube.client import Client, Response
 from tests.unit.api.rules.objects import TUNING, annotated, body, on, preset
@@ -162,7 +162,7 @@ def test_models_with_facts() -> None:
 
 async def test_another_hub_gates_nothing() -> None:
     request = created(**preset("llama-3.1-8b-instruct"))
-    asked = judge(request, await facts_of(MemoryApi(), request))
+    asked = judge("Workspace", request, await facts_of(MemoryApi(), request))
     assert "modelAccessSecret" in (asked.refusal or "")
     assert check(request, await facts_of(MemoryApi(), request, FactSettings(gated_hub=False))) is None
 

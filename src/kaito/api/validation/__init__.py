@@ -1,92 +1,27 @@
-"""What a Workspace may say: pure rules over the object and what is known of the cluster, without any lookup.
+"""What an object of each kind may say: pure rules over the object and what is known of the cluster, without any lookup.
 
 Rules carry the numbers of the v0.12 contract: W identity, R resource, P partition, I inference, A adapters, IC the
-inference configuration, D data, T tuning, TC the tuning configuration, S streaming. What is not known is not judged
-here: it becomes a condition of the object. An object that is being deleted, and what did not change, is never judged.
+inference configuration, D data, T tuning, TC the tuning configuration, S streaming; IS an InferenceSet, G a
+RAGEngine, M a MultiRoleInference, MM a ModelMirror. What is not known is not judged here: it becomes a condition of the
+object. An object that is being deleted, and what did not change, is never judged.
 """
 
-from itertools import chain
-
-from kaito.api.errors import SpecError
 from kaito.api.names import preset_name_problem
-from kaito.api.validation.advice import advice
 from kaito.api.validation.facts import NOTHING_KNOWN, AdmissionFacts, ModelAbsent, ModelFacts, NodeFacts
-from kaito.api.validation.fit import fit_errors
-from kaito.api.validation.inference import inference_change_errors, inference_errors
-from kaito.api.validation.metadata import (
-    annotation_errors,
-    name_errors,
-    purpose_change_errors,
-    purpose_errors,
-    streaming_change_errors,
-)
-from kaito.api.validation.partition import partition_errors
-from kaito.api.validation.resource import resource_change_errors, resource_errors
-from kaito.api.validation.streaming import streaming_errors
-from kaito.api.validation.tuning import tuning_change_errors, tuning_errors
-from kaito.api.workspace import Workspace
+from kaito.api.validation.rules import RULES, Rules
+from kaito.api.validation.workspace import validate_create, validate_spec, validate_update, warnings
 
 __all__ = [
     "NOTHING_KNOWN",
+    "RULES",
     "AdmissionFacts",
     "ModelAbsent",
     "ModelFacts",
     "NodeFacts",
+    "Rules",
     "preset_name_problem",
     "validate_create",
     "validate_spec",
     "validate_update",
     "warnings",
 ]
-
-
-def validate_create(workspace: Workspace, facts: AdmissionFacts = NOTHING_KNOWN) -> list[SpecError]:
-    """Every reason to refuse a new Workspace."""
-    return [*name_errors(workspace), *validate_spec(workspace, facts)]
-
-
-def validate_spec(workspace: Workspace, facts: AdmissionFacts = NOTHING_KNOWN) -> list[SpecError]:
-    """``validate_create`` without the name, for a Workspace that is to be made from a template."""
-    return list(
-        chain(
-            purpose_errors(workspace),
-            annotation_errors(workspace, {}, facts),
-            resource_errors(workspace, facts),
-            partition_errors(workspace, facts),
-            fit_errors(workspace, facts),
-            inference_errors(workspace, facts),
-            streaming_errors(workspace, facts),
-            tuning_errors(workspace, facts),
-        )
-    )
-
-
-def validate_update(old: Workspace, new: Workspace, facts: AdmissionFacts = NOTHING_KNOWN) -> list[SpecError]:
-    """Every reason to refuse a change. A Workspace that is being deleted may always change."""
-    if new.metadata.get("deletionTimestamp"):
-        return []
-    return list(
-        chain(
-            annotation_errors(new, old.annotations, facts),
-            streaming_change_errors(old, new, facts),
-            purpose_change_errors(old, new),
-            resource_change_errors(old, new, facts),
-            inference_change_errors(old, new, facts),
-            tuning_change_errors(old, new, facts),
-        )
-    )
-
-
-def warnings(
-    workspace: Workspace,
-    facts: AdmissionFacts = NOTHING_KNOWN,
-    *,
-    old: Workspace | None = None,
-    version: str = "v1beta1",
-) -> list[str]:
-    """What to tell the author of an accepted Workspace; with ``old``, only what is new.
-
-    ``version`` is the one that the author wrote it in.
-    """
-    known = set(advice(old, facts, version="v1beta1")) if old is not None else set()
-    return [one for one in advice(workspace, facts, version=version) if one not in known]

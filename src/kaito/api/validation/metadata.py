@@ -11,6 +11,8 @@ from kaito.api.workspace import Workspace
 
 GENERATED: Final = 5
 """Characters that an API server adds to generateName, which it cuts at 58."""
+MAX_LABEL: Final = 63
+NOT_A_LABEL: Final = "must be lower-case letters, digits and '-', beginning and ending with a letter or digit"
 _CUT: Final = 58
 _CHOICES: Final = {
     keys.PERFORMANCE_MODE: ("balanced", "interactivity", "throughput"),
@@ -56,8 +58,15 @@ def name_errors(workspace: Workspace) -> Iterator[SpecError]:
         fix = f"has {len(name)} characters and its pods' labels have room for {room}: shorten it"
         yield SpecError("metadata.name", name, fix)
     elif not is_label(name):
-        fix = "must be lower-case letters, digits and '-', beginning and ending with a letter or digit"
-        yield SpecError("metadata.name", name, fix)
+        yield SpecError("metadata.name", name, NOT_A_LABEL)
+
+
+def plain_name_errors(name: str) -> Iterator[SpecError]:
+    """The name of an object whose parts have names of their own."""
+    if len(name) > MAX_LABEL:
+        yield SpecError("metadata.name", name, f"has {len(name)} characters: keep to {MAX_LABEL}")
+    elif not is_label(name):
+        yield SpecError("metadata.name", name, NOT_A_LABEL)
 
 
 def purpose_errors(workspace: Workspace) -> Iterator[SpecError]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kaito.api.validation import AdmissionFacts, validate_create, validate_update
-from kaito.controllers.workspace_admission import judge
+from kaito.controllers.judges import judge
 from tests.unit.api.rules.judged import judge_changed, judge_created
 from tests.unit.api.rules.objects import (
     A100,
@@ -149,7 +149,7 @@ def test_oddity_an_object_that_is_being_deleted_can_always_change() -> None:
 def test_the_old_version(changes: dict[str, Any], said: str | None) -> None:
     """ODDITY of 10.10: v1alpha1 had rules of its own and crashed on valid presets."""
     obj = {"apiVersion": "kaito.sh/v1alpha1", "kind": "Workspace", **body(**changes)}
-    found = judge({"uid": "u", "operation": "CREATE", "object": obj}, byo())
+    found = judge("Workspace", {"uid": "u", "operation": "CREATE", "object": obj}, byo())
     if said is None:
         assert found.refusal is None
         assert "apiVersion: kaito.sh/v1alpha1 is deprecated: use kaito.sh/v1beta1" in found.warnings

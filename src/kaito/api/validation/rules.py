@@ -1,0 +1,33 @@
+"""The rules of each kind, in one shape."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kaito.api.errors import SpecError
+from kaito.api.validation import inference_set, workspace
+from kaito.api.validation.facts import AdmissionFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Of a kind in its stored version: reasons to refuse a new object or a change, and what is worth saying of both.
+
+    Every change that comes here is of an object that stays, and of more than its status.
+    """
+
+    created: Callable[[Any, AdmissionFacts], Iterable[SpecError]]
+    changed: Callable[[Any, Any, AdmissionFacts], Iterable[SpecError]]
+    advice: Callable[[Any, AdmissionFacts], Iterable[str]]
+
+
+_DECODED: Final = Rules(lambda *_: (), lambda *_: (), lambda *_: ())
+"""For what its types say all of."""
+RULES: Final[Mapping[str, Rules]] = {
+    "Workspace": Rules(workspace.validate_create, workspace.validate_update, workspace.warnings),
+    "InferenceSet": Rules(inference_set.create_errors, inference_set.update_errors, inference_set.advice),
+    "RAGEngine": _DECODED,
+    "MultiRoleInference": _DECODED,
+    "ModelMirror": _DECODED,
+}
+"""By kind."""
