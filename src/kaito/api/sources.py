@@ -45,6 +45,11 @@ def destination_errors(output: DataDestination, field: str) -> Iterator[SpecErro
 
 def url_problem(url: str) -> str | None:
     """Why ``url`` may not be downloaded from, or None. Names are judged again after DNS, where the download is made."""
+    return address_problem(url) or host_problem(urlsplit(url).hostname or "")
+
+
+def address_problem(url: str) -> str | None:
+    """Why ``url`` is no address of a service, of this cluster or elsewhere, or None."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -56,7 +61,7 @@ def url_problem(url: str) -> str | None:
         return "must begin with http:// or https://"
     if re.search(r"[\s\\\x00-\x1f\x7f]", url) or ("%" in host and ":" not in host):
         return "holds characters that readers of URLs disagree on: write the host plainly and spaces as %20"
-    return host_problem(host)
+    return None
 
 
 def host_problem(host: str) -> str | None:

@@ -166,7 +166,7 @@ async def _webhook(server: ApiServer, state_dir: Path, client: Client) -> tuple[
     """(the webhook on an address of the pods' range that no pod gets, the clientConfig for each of its paths)."""
     host = server.address.pod_cidr.split("/")[0].rsplit(".", 2)[0] + ".255.254"
     pem = certs.issue(state_dir, "webhook", [host])
-    facts = ClusterFacts(client, FactSettings("local"))
+    facts = ClusterFacts(client, FactSettings("local", release_namespace=""))
     runner = await admission.start(admission.Serve(host, WEBHOOK_PORT, pem, pem), facts)
     bundle = b64encode(server.ca.encode()).decode()
     return runner, lambda path: {"url": f"https://{host}:{WEBHOOK_PORT}{path}", "caBundle": bundle}

@@ -68,13 +68,14 @@ class ModelAbsent:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionFacts:
-    """Everything that may be known when a Workspace is judged.
+    """Everything that may be known when an object is judged.
 
     ``gates``: feature gates by name. ``cloud``: CLOUD_PROVIDER's value. ``node_classes``: those that Karpenter may use.
     ``machine_types``: the GPU machine types of the cloud by name. ``nodes``: all nodes of the cluster. ``config_maps``:
     the data of each ConfigMap that was looked up, None where there is none. ``secrets``: the same with the keys alone.
     ``model``: the model that the Workspace names. ``architectures``: those that vLLM serves. ``csi_drivers``: names.
-    ``release_namespace``: where the operator's own ConfigMaps are.
+    ``release_namespace``: where the operator's own ConfigMaps are; empty where it has none. ``storage_classes``:
+    whether each that was looked up exists.
     """
 
     provisioner: ProvisionerName | None = None
@@ -89,6 +90,7 @@ class AdmissionFacts:
     architectures: frozenset[str] | None = None
     csi_drivers: frozenset[str] | None = None
     release_namespace: str | None = None
+    storage_classes: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def makes_nodes(self) -> bool:

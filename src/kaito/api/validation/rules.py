@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kaito.api.errors import SpecError
-from kaito.api.validation import inference_set, workspace
+from kaito.api.validation import inference_set, rag_engine, workspace
 from kaito.api.validation.facts import AdmissionFacts
 
 
@@ -26,7 +26,7 @@ _DECODED: Final = Rules(lambda *_: (), lambda *_: (), lambda *_: ())
 RULES: Final[Mapping[str, Rules]] = {
     "Workspace": Rules(workspace.validate_create, workspace.validate_update, workspace.warnings),
     "InferenceSet": Rules(inference_set.create_errors, inference_set.update_errors, inference_set.advice),
-    "RAGEngine": _DECODED,
+    "RAGEngine": Rules(rag_engine.create_errors, rag_engine.update_errors, rag_engine.advice),
     "MultiRoleInference": _DECODED,
     "ModelMirror": _DECODED,
 }
