@@ -43,7 +43,8 @@ GOOD: dict[str, Object] = {
     "ModelMirror": {
         "apiVersion": "kaito.sh/v1alpha1", "kind": "ModelMirror", "metadata": {"name": "one"},
         "spec": {"source": {"modelID": "org/model", "registry": "huggingface"},
-                 "storage": {"size": "10Gi", "storageClassName": "fast"}},
+                 "storage": {"size": "10Gi", "storageClassName": "fast"},
+                 "jobNamespace": "team"},
     },
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kaito.api.errors import SpecError
-from kaito.api.validation import inference_set, rag_engine, workspace
+from kaito.api.validation import inference_set, model_mirror, rag_engine, workspace
 from kaito.api.validation.facts import AdmissionFacts
 
 
@@ -28,6 +28,6 @@ RULES: Final[Mapping[str, Rules]] = {
     "InferenceSet": Rules(inference_set.create_errors, inference_set.update_errors, inference_set.advice),
     "RAGEngine": Rules(rag_engine.create_errors, rag_engine.update_errors, rag_engine.advice),
     "MultiRoleInference": _DECODED,
-    "ModelMirror": _DECODED,
+    "ModelMirror": Rules(model_mirror.create_errors, model_mirror.update_errors, lambda *_: ()),
 }
 """By kind."""
