@@ -8,7 +8,7 @@ from kaito.api.errors import SpecError
 
 Places = Mapping[str, str]
 """From a field of a Workspace to where its author writes it; the longest that matches counts."""
-_MENTIONED: Final = re.compile(r"(?<![\w./])(?:resource|inference)\.[A-Za-z]+(?:\.[A-Za-z]+)*")
+_MENTIONED: Final = re.compile(r"(?<![\w./])(?:spec|resource|inference)\.[A-Za-z]+(?:\.[A-Za-z]+)*")
 
 
 def moved(errors: Iterable[SpecError], places: Places, kind: str) -> Iterator[SpecError]:

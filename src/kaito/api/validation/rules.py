@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kaito.api.errors import SpecError
-from kaito.api.validation import inference_set, model_mirror, rag_engine, workspace
+from kaito.api.validation import inference_set, model_mirror, multi_role, rag_engine, workspace
 from kaito.api.validation.facts import AdmissionFacts
 
 
@@ -21,13 +21,11 @@ class Rules:
     advice: Callable[[Any, AdmissionFacts], Iterable[str]]
 
 
-_DECODED: Final = Rules(lambda *_: (), lambda *_: (), lambda *_: ())
-"""For what its types say all of."""
 RULES: Final[Mapping[str, Rules]] = {
     "Workspace": Rules(workspace.validate_create, workspace.validate_update, workspace.warnings),
     "InferenceSet": Rules(inference_set.create_errors, inference_set.update_errors, inference_set.advice),
     "RAGEngine": Rules(rag_engine.create_errors, rag_engine.update_errors, rag_engine.advice),
-    "MultiRoleInference": _DECODED,
+    "MultiRoleInference": Rules(multi_role.create_errors, multi_role.update_errors, multi_role.advice),
     "ModelMirror": Rules(model_mirror.create_errors, model_mirror.update_errors, lambda *_: ()),
 }
 """By kind."""
