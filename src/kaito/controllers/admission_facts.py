@@ -1,4 +1,4 @@
-"""What admission knows beyond the manifest: this installation's settings, the catalogue, nodes, ConfigMaps, Secrets.
+"""What admission knows beyond the manifest: this installation, the catalogue, nodes, and the objects that are named.
 
 Nothing waits for long: nodes come from a copy in memory, the few named objects are read with a limit of a second, no
 hub is asked. What could not be read is unknown, and then nothing is refused for it.
@@ -6,22 +6,18 @@ hub is asked. What could not be read is unknown, and then nothing is refused for
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
 
 from kaito.api import keys
 from kaito.api.base import Kind
-from kaito.api.children import replica_of
 from kaito.api.errors import SpecErrors
-from kaito.api.inference_set import InferenceSet
 from kaito.api.validation import AdmissionFacts, ModelAbsent, ModelFacts, NodeFacts
-from kaito.api.validation.advice import named_secrets
 from kaito.api.validation.facts import GATE_STREAMING, MachineFacts, Place, ProvisionerName
+from kaito.api.validation.lookups import Lookups, lookups
 from kaito.api.validation.streaming import BLOB_DRIVER
-from kaito.api.validation.tuning_config import config_place
-from kaito.api.workspace import PresetSpec, Workspace
 from kaito.capacity import machines
 from kaito.capacity.machines import MachineError
 from kaito.controllers.writes import decoded
@@ -77,27 +73,19 @@ class ClusterFacts:
 
     async def __call__(self, request: Object) -> AdmissionFacts:
         """What is known for one AdmissionRequest, in at most a second and a little."""
-        new, old = (self._workspaces(request.get(one)) for one in ("object", "oldObject"))
-        known = replace(self._installation, nodes=self._known_nodes())
-        return await self.of(new[0], old[0] if old else None) if new else known
+        new, old = (_decoded(request.get(one), self._installation) for one in ("object", "oldObject"))
+        return await self.of(new, old)
 
-    def _workspaces(self, obj: Object | None) -> list[Workspace]:
-        """The Workspaces that ``obj`` is or is made into, as far as it can be read; the rules say what is wrong."""
-        kind = _decoded(obj, self._installation)
-        if isinstance(kind, Workspace):
-            return [kind]
-        if isinstance(kind, InferenceSet):
-            return [replica_of(kind, brought=self._settings.provisioner == "byo")]
-        return []
-
-    async def of(self, ws: Workspace, old: Workspace | None = None) -> AdmissionFacts:
-        """What is known of a Workspace that is written, or would be; Secrets that ``old`` names too are not read."""
+    async def of(self, new: Kind | None, old: Kind | None = None) -> AdmissionFacts:
+        """What is known of an object that is written, or would be; Secrets that ``old`` names too are not read."""
         facts = replace(self._installation, nodes=self._known_nodes())
-        config_maps, secrets, drivers, model = await asyncio.gather(
-            self._all(resources.CONFIG_MAPS, _config_maps(ws, facts)),
-            self._all(resources.SECRETS, _secrets(ws) - _secrets(old)),
+        named, before = lookups(new, facts), lookups(old, facts)
+        config_maps, secrets, classes, drivers, model = await asyncio.gather(
+            self._all(resources.CONFIG_MAPS, named.config_maps),
+            self._all(resources.SECRETS, named.secrets - before.secrets),
+            self._all(resources.STORAGE_CLASSES, {("", name) for name in named.storage_classes}),
             self._drivers(),
-            asyncio.to_thread(self._model, ws),
+            asyncio.to_thread(self._model, named),
         )
         return replace(
             facts,
@@ -105,6 +93,7 @@ class ClusterFacts:
             secrets={
                 place: None if one is None else frozenset(one.get("data") or ()) for place, one in secrets.items()
             },
+            storage_classes={name: one is not None for (_, name), one in classes.items()},
             csi_drivers=drivers,
             model=model,
         )
@@ -115,10 +104,10 @@ class ClusterFacts:
         alive = (one for one in self._nodes.store.list() if not one["metadata"].get("deletionTimestamp"))
         return sorted((_node(one) for one in alive), key=lambda node: node.name)
 
-    async def _all(self, resource: Resource, places: set[Place]) -> dict[Place, Object | None]:
+    async def _all(self, resource: Resource, places: Set[Place]) -> dict[Place, Object | None]:
         """The objects that could be read, and None for those that are not there."""
         ordered = sorted(places)
-        found = await asyncio.gather(*(self._one(resource, *place) for place in ordered))
+        found = await asyncio.gather(*(self._one(resource, namespace or None, name) for namespace, name in ordered))
         return {place: one[0] for place, one in zip(ordered, found, strict=True) if one is not None}
 
     async def _one(self, resource: Resource, namespace: str | None, name: str) -> tuple[Object | None] | None:
@@ -138,9 +127,9 @@ class ClusterFacts:
         found = await self._one(CSI_DRIVERS, None, BLOB_DRIVER)
         return None if found is None else frozenset({BLOB_DRIVER} if found[0] is not None else ())
 
-    def _model(self, ws: Workspace) -> ModelFacts | ModelAbsent | None:
-        preset = _preset(ws)
-        on_node = ws.annotations.get(keys.USE_LOCAL_WEIGHTS) == "true"
+    def _model(self, named: Lookups) -> ModelFacts | ModelAbsent | None:
+        preset, ws = named.preset, named.workspace
+        on_node = ws is not None and ws.annotations.get(keys.USE_LOCAL_WEIGHTS) == "true"
         if preset is None or (on_node and self._settings.provisioner == "local"):
             return None
         found = model_facts(preset.name.strip())
@@ -185,22 +174,6 @@ def _decoded(obj: Object | None, facts: AdmissionFacts) -> Kind | None:
         return decoded(str(obj.get("kind")), obj, makes_nodes=facts.makes_nodes, strict=False) if obj else None
     except SpecErrors:
         return None
-
-
-def _preset(ws: Workspace) -> PresetSpec | None:
-    spec = ws.inference or ws.tuning
-    return spec.preset if spec is not None else None
-
-
-def _config_maps(ws: Workspace, facts: AdmissionFacts) -> set[Place]:
-    named = {config_place(ws, facts)}
-    if ws.inference is not None and ws.inference.config:
-        named.add((ws.namespace, ws.inference.config))
-    return {place for place in named if place is not None}
-
-
-def _secrets(ws: Workspace | None) -> set[Place]:
-    return {(ws.namespace, name) for _, name, _ in named_secrets(ws)} if ws is not None else set()
 
 
 def _node(node: Object) -> NodeFacts:

@@ -178,3 +178,69 @@ async def test_one_manifest_runs_on_the_laptop_and_on_the_fleet() -> None:
     request = created(**on("Standard_NC24ads_A100_v4"))
     for settings in (FactSettings("local"), FactSettings("azure-gpu-provisioner", "azure")):
         assert check(request, await facts_of(MemoryApi(), request, settings)) is None
+
+
+def written(kind: str, spec: Object, version: str = "v1beta1") -> Object:
+    meta = {"name": "one", "namespace": "team"}
+    obj = {"apiVersion": f"kaito.sh/{version}", "kind": kind, "metadata": meta, "spec": spec}
+    return {"uid": "u", "operation": "CREATE", "object": obj}
+
+
+SELECTOR = {"matchLabels": {"apps": "demo"}}
+SET = {"labelSelector": SELECTOR, "template": {"inference": {**GATED, "config": "mine"}}}
+ROLES = {
+    "labelSelector": SELECTOR,
+    "model": {"name": "llama-3.1-8b-instruct", "modelAccessSecret": "hf"},
+    "eppPluginsConfig": "picker",
+    "roles": [{"type": "prefill", "runtimeConfig": "mine"}, {"type": "decode"}],
+}
+ENGINE = {
+    "embedding": {"local": {"modelID": "a/b", "modelAccessSecret": "hf"}},
+    "guardrails": {"enabled": True, "configMapRef": {"name": "mine"}},
+}
+MIRROR = {"storage": {"size": "1Gi", "storageClassName": "fast"}}
+NAMED = [
+    pytest.param("InferenceSet", "v1beta1", SET, {"mine"}, {"hf"}, set(), id="a set's replica"),
+    pytest.param("InferenceSet", "v1alpha1", SET, {"mine"}, {"hf"}, set(), id="a set in the old version"),
+    pytest.param("MultiRoleInference", "v1alpha1", ROLES, {"mine", "picker"}, {"hf"}, set(), id="both roles"),
+    pytest.param("RAGEngine", "v1beta1", ENGINE, {"mine"}, {"hf"}, set(), id="an engine"),
+    pytest.param("ModelMirror", "v1alpha1", MIRROR, set(), set(), {"fast"}, id="a mirror"),
+]
+
+
+@pytest.mark.parametrize(("kind", "version", "spec", "maps", "secrets", "classes"), NAMED)
+async def test_every_kind_s_names_are_read(
+    kind: str, version: str, spec: Object, maps: set[str], secrets: set[str], classes: set[str]
+) -> None:
+    api = MemoryApi()
+    api.put(resources.STORAGE_CLASSES, {"metadata": {"name": "fast"}})
+    found = await facts_of(api, written(kind, spec, version))
+    assert found.config_maps == {("team", name): None for name in maps}
+    assert found.secrets == {("team", name): None for name in secrets}
+    assert found.storage_classes == dict.fromkeys(classes, True)
+    assert isinstance(found.model, ModelFacts) is (kind in ("InferenceSet", "MultiRoleInference"))
+
+
+async def test_a_storage_class_that_is_not_there_is_known_to_be_absent() -> None:
+    assert (await facts_of(MemoryApi(), written("ModelMirror", MIRROR, "v1alpha1"))).storage_classes == {"fast": False}
+
+
+@pytest.mark.parametrize("api", [Mute(), Broken()], ids=["silent", "refusing"])
+@pytest.mark.parametrize(("kind", "version", "spec", "maps", "secrets", "classes"), NAMED)
+async def test_what_cannot_be_read_of_any_kind_is_unknown(
+    api: Any, kind: str, version: str, spec: Object, maps: set[str], secrets: set[str], classes: set[str]
+) -> None:
+    found = await facts_of(api, written(kind, spec, version))
+    assert (found.config_maps, found.secrets, found.storage_classes) == ({}, {}, {})
+
+
+async def test_the_policy_of_the_installation_is_read() -> None:
+    spec = {**ENGINE, "guardrails": {"enabled": True}}
+    found = await facts_of(MemoryApi(), written("RAGEngine", spec), FactSettings(release_namespace="kaito"))
+    assert found.config_maps == {("kaito", "ragengine-guardrails-policy-template"): None}
+
+
+async def test_an_old_workspace_where_nodes_are_made_has_the_default_machine() -> None:
+    request = created()
+    request["object"]["apiVersion"] = "kaito.sh/v1alpha1"
+    assert judge("Workspace", request, await facts_of(MemoryApi(), request, FactSettings("karpenter"))).refusal is None
