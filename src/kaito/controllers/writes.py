@@ -6,7 +6,7 @@ cannot repair them, and a refusal would keep the truth out of the status or the 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from kaito.api import kinds
 from kaito.api.base import Kind
@@ -17,6 +17,8 @@ from kaito.api.validation import NOTHING_KNOWN, RULES, AdmissionFacts
 Object = Mapping[str, Any]
 MAX_WARNING: Final = 256
 """Characters of one warning that every client shows; API servers cut longer ones when there are many."""
+DECODING: Final = "decoding request"
+VALIDATION: Final = "validation"
 _OWN_PARTS: Final = ("apiVersion", "kind", "metadata", "status")
 _OLD_VERSION: Final = "apiVersion: kaito.sh/v1alpha1 is deprecated: use kaito.sh/v1beta1"
 _WARNED: Final = ("Workspace", "InferenceSet")
@@ -25,10 +27,16 @@ _WARNED: Final = ("Workspace", "InferenceSet")
 
 @dataclass(frozen=True)
 class Judgement:
-    """``refusal`` is None when the write may pass."""
+    """``refusal`` is None when the write may pass; ``errors`` are its reasons one by one."""
 
     refusal: str | None = None
     warnings: Sequence[str] = ()
+    errors: Sequence[SpecError] = ()
+
+    @classmethod
+    def refused(cls, failed: str, errors: Sequence[SpecError]) -> Self:
+        """A refusal for all of ``errors``, in the words of v0.12: ``failed`` is what could not be done."""
+        return cls(f"{failed} failed: {SpecErrors(errors)}", errors=tuple(errors))
 
 
 def is_judged(request: Object) -> bool:
@@ -49,14 +57,14 @@ def judge(kind: str, request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> 
     try:
         new = decoded(kind, obj, makes_nodes=facts.makes_nodes)
     except SpecErrors as exc:
-        return Judgement(f"decoding request failed: {exc}")
+        return Judgement.refused(DECODING, exc.errors)
     old = _stored(kind, old_obj, facts) if old_obj else None
     try:
         found = list(rules.created(new, facts) if old is None else rules.changed(old, new, facts))
     except SpecErrors as exc:
-        return Judgement(f"validation failed: {exc}")
+        return Judgement.refused(VALIDATION, exc.errors)
     if found:
-        return Judgement(f"validation failed: {SpecErrors(_distinct(found))}")
+        return Judgement.refused(VALIDATION, _distinct(found))
     known = set(rules.advice(old, facts)) if old is not None else set()
     said = [one for one in rules.advice(new, facts) if one not in known]
     if str(obj.get("apiVersion", "")).endswith("/v1alpha1") and kind in _WARNED:
