@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from kaito.capacity import machine_source
-from kaito.cli import catalogue, cluster, errors, machines, models, objects, operate, plan, render, talk
+from kaito.cli import catalogue, cluster, errors, machines, models, objects, operate, plan, render, talk, validate
 
 app = typer.Typer(
     name="kaito",
@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (cluster, plan, models, machines, render, objects, talk, catalogue, operate):
+for module in (cluster, plan, models, machines, validate, render, objects, talk, catalogue, operate):
     module.register(app)
 
 

@@ -1,13 +1,18 @@
 """apply, get, status, logs, wait, delete: commands on objects of a cluster, local or not."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kaito.cli.errors import NOT_READY, CliError
+from kaito.cli.errors import NOT_READY, UNREACHABLE, CliError, from_api
 from kaito.cli.options import Kubeconfig, Namespace, Output, OutputOption, dump
+
+if TYPE_CHECKING:
+    from kaito.cli.manifests import Manifest
 
 Files = Annotated[list[Path], typer.Option("--filename", "-f", help="A manifest; '-' is standard input. Repeatable.")]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait.")]
@@ -15,21 +20,45 @@ Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait.")]
 
 def apply(filename: Files, namespace: Namespace = None, kubeconfig: Kubeconfig = None) -> None:
     """Create or change the objects of a manifest."""
-    from kaito.cli.connect import FIELD_MANAGER, Session, read_manifests, resource_of, run
+    from kaito.cli.connect import Session, run
+    from kaito.cli.manifests import read_manifests
 
-    objects = read_manifests(filename)
+    manifests = read_manifests(filename)
 
     async def action(session: Session) -> None:
-        for obj in objects:
-            resource = await resource_of(session.client, obj["apiVersion"], obj["kind"])
-            if resource.namespaced:
-                obj["metadata"] = {"namespace": session.namespace} | obj.get("metadata", {})
-            before = await _get_or_none(session, resource, obj)
-            after = await session.client.apply(resource, obj, field_manager=FIELD_MANAGER, force=True)
-            name = f"{resource.kind.lower()}{'.' + resource.group if resource.group else ''}/{obj['metadata']['name']}"
-            print(f"{name} {_what_happened(before, after)}")
+        for one in manifests:
+            with located(one):
+                await _apply(session, one.value)
 
     run(action, kubeconfig=kubeconfig, namespace=namespace)
+
+
+@contextmanager
+def located(manifest: "Manifest") -> Iterator[None]:
+    """What is refused of an object is told with the file and line where it begins. Raises CliError."""
+    from kaito.kube.errors import ApiError
+
+    try:
+        yield
+    except CliError as exc:
+        raise CliError(f"{manifest.where}: {exc}", exc.code) from exc
+    except ApiError as exc:
+        told = from_api(exc)
+        if told.code == UNREACHABLE:
+            raise
+        raise CliError(f"{manifest.where}: {told}", told.code) from exc
+
+
+async def _apply(session: Any, obj: dict[str, Any]) -> None:
+    from kaito.cli.connect import FIELD_MANAGER, resource_of
+
+    resource = await resource_of(session.client, obj["apiVersion"], obj["kind"])
+    if resource.namespaced:
+        obj["metadata"] = {"namespace": session.namespace} | (obj.get("metadata") or {})
+    before = await _get_or_none(session, resource, obj)
+    after = await session.client.apply(resource, obj, field_manager=FIELD_MANAGER, force=True)
+    name = f"{resource.kind.lower()}{'.' + resource.group if resource.group else ''}/{obj['metadata']['name']}"
+    print(f"{name} {_what_happened(before, after)}")
 
 
 async def _get_or_none(session: Any, resource: Any, obj: dict[str, Any]) -> dict[str, Any] | None:
@@ -149,11 +178,12 @@ def delete(
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Delete a Workspace and all it owns, or the objects of a manifest."""
-    from kaito.cli.connect import WORKSPACES, Session, read_manifests, resource_of, run
+    from kaito.cli.connect import WORKSPACES, Session, resource_of, run
+    from kaito.cli.manifests import read_manifests
 
     if (name is None) == (not filename):
         raise CliError("give either the name of a Workspace or -f MANIFEST")
-    objects = read_manifests(filename or [])[::-1] if filename else []
+    objects = [one.value for one in read_manifests(filename)][::-1] if filename else []
 
     async def action(session: Session) -> None:
         targets = [(WORKSPACES, name, session.namespace)] if name else []

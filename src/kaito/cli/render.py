@@ -26,9 +26,9 @@ def render(
     import asyncio
 
     from kaito.cli import rendering
-    from kaito.cli.connect import read_manifests
+    from kaito.cli.manifests import read_manifests
 
-    manifest = rendering.Manifest.of(read_manifests(filename), namespace=namespace or "default")
+    manifest = rendering.Manifest.of([one.value for one in read_manifests(filename)], namespace=namespace or "default")
     made: list[dict[str, Any]] = []
     for ws in manifest.workspaces:
         target = rendering.target(ws, instance_type=instance_type, image=image)

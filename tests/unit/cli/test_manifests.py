@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kaito.cli.connect import read_manifests
 from kaito.cli.errors import NOT_FOUND, CliError
+from kaito.cli.manifests import read_manifests
 
 GOOD = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 
@@ -13,7 +13,7 @@ GOOD = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 def test_documents_and_lists_come_in_order(tmp_path: Path) -> None:
     file = tmp_path / "m.yaml"
     file.write_text(f"{GOOD}---\n---\napiVersion: v1\nkind: List\nitems:\n- {{apiVersion: v1, kind: Secret}}\n")
-    assert [o["kind"] for o in read_manifests([file])] == ["ConfigMap", "Secret"]
+    assert [one.value["kind"] for one in read_manifests([file])] == ["ConfigMap", "Secret"]
 
 
 @pytest.mark.parametrize(
