@@ -101,6 +101,7 @@ async def verdict(manifests: Sequence[Manifest], settings: FactSettings, *, name
             findings += [_in_config(found, one, configs, namespace) for found in _unsaid(told, shape)]
         elif not shape and not is_fact(one.value):
             skipped += 1
+    findings += _repeated(manifests, namespace)
     return Verdict(sorted(findings, key=lambda found: (found.file, found.line, found.column)), skipped)
 
 
@@ -175,6 +176,20 @@ def _versions() -> Mapping[tuple[str, str], definitions.CompiledVersion]:
 @cache
 def _deprecations() -> Mapping[tuple[str, str], str]:
     return {place: version.deprecation_warning for place, version in _versions().items()}
+
+
+def _repeated(manifests: Sequence[Manifest], namespace: str) -> Iterator[Finding]:
+    """A word on each object that another of the files has the name of: one of them would be lost."""
+    first: dict[tuple[str, ...], Manifest] = {}
+    for one in manifests:
+        obj = one.value
+        if not (is_fact(obj) or is_kaito(obj)) or not is_judgeable(obj) or not (obj.get("metadata") or {}).get("name"):
+            continue
+        info = kinds.KINDS.get(obj["kind"])
+        space, name = _placed(obj, namespace if info is None or info.namespaced else "")
+        before = first.setdefault((obj["kind"], space, name), one)
+        if before is not one:
+            yield _at(one, "metadata.name", f"{name!r} is a {obj['kind']} at {before.where} too: rename one", WARNING)
 
 
 def _unsaid(findings: Iterable[Finding], shape: Sequence[SpecError]) -> list[Finding]:

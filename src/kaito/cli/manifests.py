@@ -67,8 +67,9 @@ class Source:
 
 
 def read(files: Iterable[Path], *, recursive: bool = False) -> list[Source]:
-    """Every file, in order; of a folder the .yaml, .yml and .json files by name, with ``recursive`` below it too."""
-    return [_source(path) for given in files for path in _expanded(given, recursive=recursive)]
+    """Every file once, in order; of a folder the .yaml, .yml and .json files, with ``recursive`` below it too."""
+    paths = [path for given in files for path in _expanded(given, recursive=recursive)]
+    return [_source(path) for path in dict.fromkeys(paths)]
 
 
 def read_manifests(files: Iterable[Path], *, recursive: bool = False) -> list[Manifest]:

@@ -14,7 +14,10 @@ from kaito.cli.options import Kubeconfig, Namespace, Output, OutputOption, dump
 if TYPE_CHECKING:
     from kaito.cli.manifests import Manifest
 
-Files = Annotated[list[Path], typer.Option("--filename", "-f", help="A manifest; '-' is standard input. Repeatable.")]
+Files = Annotated[
+    list[Path],
+    typer.Option("--filename", "-f", help="A manifest, or a folder of them; '-' is standard input. Repeatable."),
+]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait.")]
 
 

@@ -10,16 +10,13 @@ from typing import Any, Final
 
 import yaml
 
+from kaito.cli.scalars import Scalars
+
 MAX_DEPTH: Final = 100
 MAX_ALIASED: Final = 100_000
 """Values that the aliases of one document may stand for."""
 MERGE: Final = "<<"
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_STR: Final = "tag:yaml.org,2002:str"
-_KNOWN_TAGS: Final = {
-    f"tag:yaml.org,2002:{name}": words
-    for name, words in {"null": "null", "bool": "true or false", "int": "number", "float": "number"}.items()
-}
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STARTS: Final = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
 _ENDS: Final = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
@@ -135,7 +132,7 @@ class _Reader:
     """From the parser's events to nodes, without recursion."""
 
     def __init__(self) -> None:
-        self._scalars = _Scalars()
+        self._scalars = Scalars()
 
     def read(self, events: Iterator[Any]) -> Iterator[Node]:
         for event in events:
@@ -225,41 +222,6 @@ class _Reader:
                 raise TextError(message, key.line, key.column)
             parent.children[key.value] = Child(node, key.line, key.column)
             parent.value[key.value] = node.value
-
-
-class _Scalars(yaml.constructor.SafeConstructor, yaml.resolver.Resolver):
-    """What a scalar without quotes means: YAML 1.1 as kubectl has it, where dates and 12:30 are text."""
-
-    def __init__(self) -> None:
-        yaml.constructor.SafeConstructor.__init__(self)
-        yaml.resolver.Resolver.__init__(self)
-
-    def value(self, event: Any) -> Any:
-        """Raises ValueError for a tag or number that no manifest may have."""
-        text: str = event.value
-        if event.tag is None or event.tag == "!":
-            if not event.implicit[0] or text[:1] not in self.yaml_implicit_resolvers:
-                return _joined(text)
-            tag = self.resolve(yaml.ScalarNode, text, event.implicit)
-            if tag not in _KNOWN_TAGS or ":" in text:
-                return _joined(text)
-        elif event.tag == _STR:
-            return text
-        elif (tag := event.tag) not in _KNOWN_TAGS:
-            raise ValueError(f"has the tag {tag}, which no manifest may: remove it")
-        try:
-            return self.construct_object(yaml.ScalarNode(tag, text))
-        except (ValueError, KeyError, IndexError, yaml.YAMLError) as exc:
-            raise ValueError(f"{text[:40]!r} is no {_KNOWN_TAGS[tag]} that can be read: put it in quotes") from exc
-        finally:
-            self.constructed_objects.clear()
-
-
-def _joined(text: str) -> str:
-    """JSON writes signs beyond the first plane as two halves."""
-    if text.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in text):
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _key(value: Any) -> str:

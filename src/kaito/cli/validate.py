@@ -1,12 +1,12 @@
 """validate: what admission would say of manifests, with file and line. Contacts no cluster."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kaito.cli.errors import REFUSED, USAGE
+from kaito.cli.objects import Files
 from kaito.cli.operate import Cloud
 from kaito.cli.options import Namespace, Output, OutputOption, dump
 
@@ -21,10 +21,7 @@ class Provisioner(StrEnum):
 
 
 def validate(
-    filename: Annotated[
-        list[Path],
-        typer.Option("--filename", "-f", help="A manifest, or a folder of them; '-' is standard input. Repeatable."),
-    ],
+    filename: Files,
     recursive: Annotated[bool, typer.Option("--recursive", "-R", help="Folders below the given ones too.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
     provisioner: Annotated[

@@ -30,9 +30,7 @@ class Report:
         """Of what was read and what was said. Without any object, that is what is wrong."""
         found: list[Finding] = []
         objects = sum(len(source.manifests) for source in sources)
-        for number, source in enumerate(sources):
-            if source.file in (one.file for one in sources[:number]):
-                continue
+        for source in sources:
             own = [_unreadable(fault.file, fault.line, fault.column, fault.message) for fault in source.faults]
             if not source.faults and not source.manifests:
                 own.append(Finding(source.file, 0, 0, "", "", "", NOTHING, WARNING if objects else ERROR))
