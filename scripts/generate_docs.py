@@ -196,7 +196,7 @@ def output(command: str, root: Path) -> str:
         bin_folder = Path(sys.executable).parent
         env = {"PATH": f"{bin_folder}:/usr/bin:/bin", "HOME": home, "LANG": "C.UTF-8", "COLUMNS": str(WIDTH)}
         done = subprocess.run(["bash", "-c", command], cwd=root, env=env, capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 3):
+    if done.returncode not in (0, 3, 4):
         raise SystemExit(f"{command!r} in a console block ended with {done.returncode}: {done.stderr}")
     return done.stdout + done.stderr
 

@@ -235,11 +235,11 @@ def _in_config(found: Finding, one: Manifest, configs: Mapping[tuple[str, str], 
 
 
 def _within(text: positions.Node, path: str, line: int, column: int) -> tuple[int, int]:
-    """The line of a file in which a field of the YAML text of a block stands; the block's key if it cannot be read."""
+    """The line of a file in which a field of the YAML text of a block stands; the block's key without ``path``."""
     try:
         inner = positions.documents(text.value)
     except positions.TextError as exc:
-        return text.line + exc.line, exc.column
+        return text.line + min(exc.line, text.value.count("\n") or 1), 1
     if not inner or not path:
         return line, column
     inside, _ = positions.place(inner[0], path)

@@ -218,7 +218,9 @@ class _Reader:
         else:
             key, top.key = top.key, None
             if (first := parent.children.get(key.value)) is not None:
-                message = f"key {key.value!r} is there twice, first in line {first.line}: remove one of them"
+                other = len(self._open) == 1 and key.value in ("apiVersion", "kind")
+                fix = "begin another object with a line of ---" if other else "remove one of them"
+                message = f"key {key.value!r} is there twice, first in line {first.line}: {fix}"
                 raise TextError(message, key.line, key.column)
             parent.children[key.value] = Child(node, key.line, key.column)
             parent.value[key.value] = node.value

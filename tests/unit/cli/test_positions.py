@@ -91,6 +91,7 @@ CHAIN = "a0: &a0 [x]\n" + "".join(f"a{level}: &a{level} [*a{level - 1}]\n" for l
     [
         pytest.param("a:\n\tb: 1\n", 2, "a tab: indent with spaces", id="a tab"),
         pytest.param("a: 1\nb: 2\na: 3\n", 3, "key 'a' is there twice, first in line 1", id="a key twice"),
+        pytest.param("kind: A\nkind: B\n", 2, "begin another object with a line of ---", id="a separator is missing"),
         pytest.param("a:\n  b: {c: 1, c: 2}\n", 2, "key 'c' is there twice, first in line 2", id="in braces"),
         pytest.param("a: b: c\n", 1, "put values with a colon in quotes", id="a colon"),
         pytest.param("a: [1\nb: 2\n", 2, "a comma or a closing bracket is missing", id="an open bracket"),
