@@ -127,7 +127,7 @@ def _expanded(given: Path, *, recursive: bool) -> Iterator[Path]:
 
 
 def _source(path: Path) -> Source:
-    file = "<stdin>" if str(path) == STDIN else str(path)
+    file = str(path)
     try:
         if str(path) == STDIN:
             data = sys.stdin.buffer.read(MAX_BYTES + 1)

@@ -55,7 +55,7 @@ class Report:
 
     def summary(self) -> str:
         """``3 files, 5 objects (1 skipped): 2 errors, 1 warning``."""
-        skipped = f" ({self.skipped} not of KAITO)" if self.skipped else ""
+        skipped = f" ({self.skipped:,} not of KAITO)" if self.skipped else ""
         counts = [_count(self.errors, "error")] if self.errors else []
         counts += [_count(self.warnings, "warning")] if self.warnings else []
         told = ", ".join(counts) or "no errors"

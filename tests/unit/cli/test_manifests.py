@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from kaito.cli.errors import NOT_FOUND, CliError
-from kaito.cli.manifests import read_manifests
+from kaito.cli.errors import NOT_FOUND, REFUSED, USAGE, CliError
+from kaito.cli.manifests import parse, read_manifests
+from kaito.cli.objects import located
+from kaito.kube.errors import Invalid, Unavailable
 
 GOOD = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 
@@ -36,3 +38,31 @@ def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(CliError, match="cannot be read") as caught:
         read_manifests([tmp_path / "none.yaml"])
     assert caught.value.code == NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "says"),
+    [
+        pytest.param(CliError("metadata.name: is missing"), USAGE, "m.yaml:5: metadata.name: is missing", id="ours"),
+        pytest.param(
+            Invalid(422, "Invalid", "spec.n: too small"), REFUSED, "m.yaml:5: spec.n: too small", id="refused"
+        ),
+    ],
+)
+def test_what_is_refused_of_an_object_is_told_with_its_line(raised: Exception, code: int, says: str) -> None:
+    second = parse(f"{GOOD}---\n{GOOD}", "m.yaml").manifests[1]
+    with pytest.raises(CliError) as caught, located(second):
+        raise raised
+    assert (str(caught.value), caught.value.code) == (says, code)
+
+
+def test_a_cluster_that_does_not_answer_is_no_fault_of_the_object() -> None:
+    one = parse(GOOD, "m.yaml").manifests[0]
+    with pytest.raises(Unavailable), located(one):
+        raise Unavailable(503, "ServiceUnavailable", "nobody is there")
+
+
+def test_a_file_given_twice_is_read_once(tmp_path: Path) -> None:
+    file = tmp_path / "m.yaml"
+    file.write_text(GOOD)
+    assert len(read_manifests([file, tmp_path, file])) == 1

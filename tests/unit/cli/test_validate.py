@@ -254,7 +254,7 @@ def test_folders_and_standard_input_are_read(tmp_path: Path) -> None:
     piped = subprocess.run(
         words, input=GOOD.replace("phi-4", "x"), capture_output=True, text=True, env=env, timeout=60, check=False
     )
-    assert piped.stdout.startswith("<stdin>:11: inference.preset.name:")
+    assert piped.stdout.startswith("-:11: inference.preset.name:")
 
 
 def test_a_program_gets_every_key(tmp_path: Path) -> None:
