@@ -43,7 +43,7 @@ class Webhook:
 @contextmanager
 def serving(tmp: Path, answer: Answer) -> Iterator[Webhook]:
     """Serve ``answer``: from the `request` of a review to its `response`, without the uid."""
-    pem = _certificate(tmp)
+    pem = certificate(tmp)
     hook = Webhook("", base64.b64encode(pem.read_bytes().split(b"-----BEGIN EC")[0]).decode())
 
     class Handler(BaseHTTPRequestHandler):
@@ -77,7 +77,7 @@ def serving(tmp: Path, answer: Answer) -> Iterator[Webhook]:
         thread.join()
 
 
-def _certificate(tmp: Path) -> Path:
+def certificate(tmp: Path) -> Path:
     """A self-signed certificate for 127.0.0.1, with its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "webhook of a test")])
