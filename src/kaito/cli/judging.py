@@ -164,7 +164,8 @@ def _schema_errors(obj: Object) -> Iterator[SpecError]:
     version.default(pruned)
     for error in validation.validate(version.type, pruned):
         if error.field != "<nil>":
-            yield SpecError(error.field, None, error.message)
+            # The path of a definition's scale subresource begins with a dot.
+            yield SpecError(error.field.lstrip("."), None, error.message)
 
 
 @cache

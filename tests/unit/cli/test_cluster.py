@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from kaito.cli import cluster
@@ -56,6 +57,8 @@ def test_a_cluster_that_does_not_answer_is_killed_and_that_is_said(
 ) -> None:
     monkeypatch.setattr(cluster, "STOP_SECONDS", 0.2)
     daemon.send_signal(signal.SIGSTOP)
+    while psutil.Process(daemon.pid).status() != psutil.STATUS_STOPPED:
+        assert daemon.poll() is None
     cluster.down(tmp_path / "one")
     assert daemon.wait(5) == -signal.SIGKILL
     assert "did not end within 0 seconds and was killed" in capsys.readouterr().out
