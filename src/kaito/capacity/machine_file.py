@@ -87,6 +87,15 @@ class Catalogue:
         return f"{one.model} cannot be used: {self.vendors[one.vendor]}" if one else None
 
     @cached_property
+    def types(self) -> dict[str, list[tuple[str, str, MachineType]]]:
+        """Cloud, name and row of each machine type, by its name in lower case."""
+        found: dict[str, list[tuple[str, str, MachineType]]] = {}
+        for cloud, table in self.machines.items():
+            for name, row in table.items():
+                found.setdefault(name.lower(), []).append((cloud, name, row))
+        return found
+
+    @cached_property
     def _names(self) -> dict[str, GpuModel]:
         return {plain(name): one for key, one in self.gpus.items() for name in (key, *one.names)}
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from lightkube.utils.quantity import parse_quantity
-
 from kaito.capacity.gpus import GIB as GIB
 from kaito.capacity.gpus import MIB as MIB
 from kaito.capacity.gpus import GpuModel
@@ -81,16 +79,17 @@ def by_instance_type(name: str, cloud: str | None = None) -> Machine:
 
     Raises UnknownError naming the closest types, MachineError where nothing here runs on its accelerators.
     """
-    known = {one.lower(): (where, one, row) for where, one, row in _rows(cloud)}
-    if name.lower() not in known:
-        close = difflib.get_close_matches(name.lower(), [one.lower() for one in instance_types(cloud)], n=3)
-        hint = " or ".join(known[one][1] for one in close)
+    found = [one for one in catalogue().types.get(name.lower(), ()) if cloud in (None, one[0])]
+    if not found:
+        known = {one.lower(): one for one in instance_types(cloud)}
+        close = difflib.get_close_matches(name.lower(), known, n=3)
+        hint = " or ".join(known[one] for one in close)
         where = f" of {cloud}" if cloud else ""
         raise UnknownError(
             f"instance type {name!r} is not a GPU machine type{where} that KAITO knows; "
             + (f"did you mean {hint}?" if hint else "use one such as Standard_NC24ads_A100_v4 or g6.12xlarge")
         )
-    where, canonical, row = known[name.lower()]
+    where, canonical, row = found[-1]
     gpu = catalogue().gpu(row.gpu)
     if gpu is None:
         raise MachineError(
@@ -233,6 +232,9 @@ def _speaks_of_gpus(labels: Mapping[str, str]) -> bool:
 
 
 def _quantity(node: str, offered: Mapping[str, str], resource: str) -> Decimal:
+    # Its package brings an HTTP client along, which a plan without a cluster need not wait for.
+    from lightkube.utils.quantity import parse_quantity
+
     text = offered.get(resource, "")
     try:
         value = parse_quantity(text)
