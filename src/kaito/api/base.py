@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSche
 from pydantic.alias_generators import to_camel
 
 from kaito.api.errors import SpecError, SpecErrors
+from kaito.api.shape_errors import shape_errors
 
 Object = dict[str, Any]
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
@@ -57,6 +58,8 @@ class Kind(Base):
 
         Raises SpecErrors with every field that is wrong.
         """
+        if found := list(shape_errors(obj)):
+            raise SpecErrors(found)
         if not strict:
             obj = _known_only(obj, cls)
         try:

@@ -16,12 +16,15 @@ import copy
 import json
 from typing import Any, Final
 
+import orjson
+
 from kaito.api import keys
 from kaito.api.base import Kind, Object
 from kaito.api.errors import SpecError, SpecErrors
 from kaito.api.inference_set import InferenceSet
 from kaito.api.kept import Kept, difference, field_path, put_back, without_empty
 from kaito.api.rag_engine import RAGEngine
+from kaito.api.shape_errors import metadata_errors
 from kaito.api.shapes import lift, lower, part
 from kaito.api.workspace import Workspace
 
@@ -39,10 +42,19 @@ def convert(obj: Object, to_version: str, *, instance_type: str | None = DEFAULT
     """``obj`` in another version, such as "v1beta1"; the argument is not changed.
 
     ``instance_type`` is the machine type of new v1alpha1 objects that name none; None where nodes are brought.
-    Raises SpecError for a kind or version that is not converted, and for an annotation with kept fields that is
-    damaged; SpecErrors when what it holds has the wrong type.
+    Raises SpecError for a kind or version that is not converted, for an annotation with kept fields that is damaged,
+    and for what is nested too deeply; SpecErrors when metadata or what an annotation holds has the wrong type.
     """
+    try:
+        return _converted(obj, to_version, instance_type)
+    except RecursionError as exc:
+        raise SpecError("object", None, "is nested too deeply to be converted: write it flatter") from exc
+
+
+def _converted(obj: Object, to_version: str, instance_type: str | None) -> Object:
     kind, version = str(obj.get("kind", "")), _version(obj)
+    if found := list(metadata_errors(obj)):
+        raise SpecErrors(found)
     if to_version == version:
         return copy.deepcopy(obj)
     if kind not in _MODELS:
@@ -67,7 +79,7 @@ def review(asked: Object, *, instance_type: str | None = DEFAULT_INSTANCE_TYPE) 
             if group != keys.GROUP or not isinstance(obj, dict):
                 raise SpecError("desiredAPIVersion", request["desiredAPIVersion"], f"is not of {keys.GROUP}")
             response["convertedObjects"].append(convert(obj, version, instance_type=instance_type))
-        except (SpecError, SpecErrors, RecursionError) as exc:
+        except (SpecError, SpecErrors) as exc:
             response["convertedObjects"] = []
             response["result"] = {"status": "Failure", "message": f"{_named(obj)}: {exc}"}
             break
@@ -162,8 +174,9 @@ def _read(obj: Object, annotation: str) -> Kept:
     if text is None:
         return {}
     try:
-        kept = json.loads(text)
-    except (TypeError, ValueError, RecursionError):
+        # Stricter than the standard library, which reads NaN, infinite numbers and halves of characters.
+        kept = orjson.loads(text)
+    except ValueError:
         kept = None
     if not isinstance(kept, dict) or not all(key.startswith("/") for key in kept):
         raise SpecError(_path(annotation), text, "is not what was written there: remove the annotation")
@@ -201,6 +214,6 @@ def _path(annotation: str) -> str:
 
 
 def _named(obj: Any) -> str:
-    metadata = (obj.get("metadata") or {}) if isinstance(obj, dict) else {}
+    metadata = part(obj, ("metadata",)) or {}
     kind = obj.get("kind", "object") if isinstance(obj, dict) else "object"
-    return f"{kind} {'/'.join(metadata[key] for key in ('namespace', 'name') if metadata.get(key))}".rstrip()
+    return f"{kind} {'/'.join(str(metadata[key]) for key in ('namespace', 'name') if metadata.get(key))}".rstrip()

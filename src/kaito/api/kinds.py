@@ -11,6 +11,7 @@ from kaito.api.inference_set import InferenceSet
 from kaito.api.model_mirror import ModelMirror
 from kaito.api.multi_role_inference import MultiRoleInference
 from kaito.api.rag_engine import RAGEngine
+from kaito.api.shape_errors import shape_errors
 from kaito.api.workspace import Workspace
 
 _BOTH = ("v1alpha1", "v1beta1")
@@ -62,6 +63,8 @@ def decode(obj: Object, *, strict: bool = True, instance_type: str | None = None
     if obj.get("apiVersion") not in served:
         fix = f"is no version of {info.kind}: use {' or '.join(served)}"
         raise SpecErrors([SpecError("apiVersion", obj.get("apiVersion"), fix)])
+    if found := list(shape_errors(obj)):
+        raise SpecErrors(found)
     try:
         stored = convert(obj, info.stored, instance_type=instance_type)
     except SpecError as exc:

@@ -5,17 +5,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-import yaml
-
 from kaito.api import podcontract
 from kaito.api.errors import SpecError
+from kaito.api.tokens import token_count
+from kaito.api.validation.documents import load_yaml
 from kaito.capacity.plan import Wishes
 from kaito.models.engine import EngineOptions
 
 T = TypeVar("T")
 FIELD: Final = f"inference.config: {podcontract.CONFIG_KEY}"
-_SIZES: Final = {"k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
-_LENGTH: Final = re.compile(r"(\d+)|(\d+(?:\.\d+)?)([kmg])|(\d+)([KMG])")
 OPTIONS: Final = (
     "max-model-len", "gpu-memory-utilization", "tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size",
     "kv-cache-dtype",
@@ -64,9 +62,9 @@ def completed(asked: Wishes, options: EngineOptions) -> Wishes:
 
 def _options(text: str) -> Mapping[str, Any]:
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as exc:
-        raise SpecError(FIELD, None, f"is not valid YAML: {' '.join(str(exc).split())}; correct the ConfigMap") from exc
+        document = load_yaml(text)
+    except ValueError as exc:
+        raise SpecError(FIELD, None, f"is not valid YAML: {exc}; correct the ConfigMap") from exc
     if document is None:
         return {}
     if not isinstance(document, dict):
@@ -80,23 +78,17 @@ def _options(text: str) -> Mapping[str, Any]:
 
 
 def _length(value: Any, where: str) -> int | None:
-    if str(value).strip().lower() in ("auto", "-1"):
-        return None
-    match = None if isinstance(value, bool | float) else _LENGTH.fullmatch(str(value).strip())
-    number = 0
-    if match is not None:
-        size = _SIZES.get(match[3] or match[5] or "", 1)
-        number = int(float(match[2]) * size) if match[2] else int(match[1] or match[4]) * size
-    if number < 1:
+    try:
+        return token_count(value)
+    except ValueError as exc:
         fix = "is no length; write a number of tokens such as 8192, 8K, or auto"
-        raise SpecError(where, value, fix)
-    return number
+        raise SpecError(where, value, fix) from exc
 
 
 def _share(value: Any, where: str) -> float:
     try:
         share = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         share = 0.0
     if isinstance(value, bool) or not 0 < share <= 1:
         fix = "is no share of a GPU's memory; write a number above 0 and up to 1, such as 0.9"
@@ -105,14 +97,16 @@ def _share(value: Any, where: str) -> float:
 
 
 def _count(value: Any, where: str) -> int:
-    if isinstance(value, bool | float) or not re.fullmatch(r"[1-9]\d{0,3}", str(value).strip()):
+    # A number of thousands of digits is not even written out.
+    text = str(value).strip() if isinstance(value, str) or value in range(10_000) else ""
+    if isinstance(value, bool | float) or not re.fullmatch(r"[1-9]\d{0,3}", text, re.ASCII):
         fix = "is no number of GPUs, stages or copies; write a whole number of at least 1"
         raise SpecError(where, value, fix)
-    return int(str(value).strip())
+    return int(text)
 
 
 def _word(value: Any, where: str) -> str:
-    word = str(value).strip()
+    word = value.strip() if isinstance(value, str) else ""
     if not re.fullmatch(r"[a-z0-9_]{1,32}", word):
         raise SpecError(where, value, "is no type of a cache; write one such as auto, fp8 or bfloat16")
     return word

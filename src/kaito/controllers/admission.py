@@ -1,6 +1,7 @@
 """The webhook server: wrong objects are refused before they are stored, and versions are converted, over TLS."""
 
 import asyncio
+import json
 import logging
 import ssl
 from collections.abc import Mapping
@@ -52,8 +53,11 @@ def requested(body: bytes) -> Object:
     """The AdmissionRequest in ``body``. Raises ValueError when there is none."""
     asked = orjson.loads(body)
     request = asked.get("request") if isinstance(asked, dict) else None
-    if not isinstance(request, dict) or "uid" not in request:
+    if not isinstance(request, dict) or not isinstance(request.get("uid"), str):
         raise ValueError("the body is no AdmissionReview of admission.k8s.io/v1 with a request")
+    for field in ("object", "oldObject", "userInfo"):
+        if not isinstance(request.get(field), dict | None):
+            raise ValueError(f"the AdmissionReview's request.{field} is no object")
     return request
 
 
@@ -99,13 +103,21 @@ def app(facts: FactsSource | None = None, *, instance_type: str | None = None) -
             converted = conversion.review(orjson.loads(await request.read()), instance_type=instance_type)
         except ValueError as exc:
             raise web.HTTPBadRequest(text=str(exc)) from exc
-        return web.Response(body=orjson.dumps(converted), content_type="application/json")
+        return web.Response(body=_json(converted), content_type="application/json")
 
     made = web.Application(client_max_size=MAX_BODY)
     for info in KINDS.values():
         made.router.add_post(validate_path(info), partial(answer, kind=info.kind))
     made.router.add_post(CONVERT_PATH, convert)
     return made
+
+
+def _json(answer: Object) -> bytes:
+    """``answer`` as JSON, also where objects of older releases are nested deeper than the fast writer goes."""
+    try:
+        return orjson.dumps(answer)
+    except TypeError:
+        return json.dumps(answer).encode()
 
 
 async def listen(application: web.Application, host: str, port: int, context: ssl.SSLContext) -> web.AppRunner:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from kaito.api import keys, kinds
+from kaito.api.shapes import part
 from kaito.api.validation import NOTHING_KNOWN, AdmissionFacts
 from kaito.controllers import writes
 from kaito.controllers.writes import Judgement
@@ -24,17 +25,20 @@ def judge(kind: str, request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> 
 
 def deletion(request: Object) -> Judgement:
     """A warning to a person who deletes what its owner will make anew; nothing for what cannot be read."""
-    user = (request.get("userInfo") or {}).get("username") or ""
+    user = str((request.get("userInfo") or {}).get("username") or "")
     obj = request.get("oldObject")
     if not isinstance(obj, dict) or user.startswith("system:serviceaccount:"):
         return Judgement()
-    metadata = obj.get("metadata") if isinstance(obj.get("metadata"), dict) else {}
+    metadata = part(obj, ("metadata",)) or {}
     if metadata.get("deletionTimestamp"):
         return Judgement()
+    owners = metadata.get("ownerReferences")
     warnings = [
         f"{obj.get('kind')} {metadata.get('name')} belongs to {owner.get('kind')} {owner.get('name')}, which makes "
         f"another in its place: scale or delete the {owner.get('kind')} instead"
-        for owner in metadata.get("ownerReferences") or ()
-        if owner.get("controller") and str(owner.get("apiVersion", "")).partition("/")[0] == keys.GROUP
+        for owner in (owners if isinstance(owners, list) else ())
+        if isinstance(owner, dict)
+        and owner.get("controller")
+        and str(owner.get("apiVersion", "")).partition("/")[0] == keys.GROUP
     ]
     return Judgement(None, warnings)

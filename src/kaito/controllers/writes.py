@@ -12,6 +12,7 @@ from kaito.api import kinds
 from kaito.api.base import Kind
 from kaito.api.conversion import DEFAULT_INSTANCE_TYPE
 from kaito.api.errors import SpecError, SpecErrors
+from kaito.api.shapes import part
 from kaito.api.validation import NOTHING_KNOWN, RULES, AdmissionFacts
 
 Object = Mapping[str, Any]
@@ -44,7 +45,7 @@ def is_judged(request: Object) -> bool:
     obj, old = request.get("object"), request.get("oldObject")
     if request.get("operation") not in ("CREATE", "UPDATE") or request.get("subResource") or not obj:
         return False
-    if (obj.get("metadata") or {}).get("deletionTimestamp"):
+    if (part(obj, ("metadata",)) or {}).get("deletionTimestamp"):
         return False
     return not old or _spec(obj) != _spec(old)
 
@@ -95,7 +96,7 @@ def _distinct(found: Iterable[SpecError]) -> list[SpecError]:
 
 def _spec(obj: Object) -> object:
     """What rules look at: everything but the status and the metadata that others keep."""
-    annotations = (obj.get("metadata") or {}).get("annotations") or {}
+    annotations = part(obj, ("metadata", "annotations")) or {}
     return {key: value for key, value in obj.items() if key not in _OWN_PARTS}, annotations
 
 

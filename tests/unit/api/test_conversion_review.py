@@ -58,3 +58,16 @@ def test_an_object_that_is_too_deep_is_named() -> None:
     bad = workspace("v1beta1") | {"inference": {"template": deep}}
     response = review(asked([bad], "kaito.sh/v1alpha1"))["response"]
     assert response["result"]["message"].startswith("Workspace team/demo: ")
+
+
+@pytest.mark.parametrize("text", ['{"/status/x":NaN}', '{"/status/x":1e999}', '{"/status/x":"\\ud800"}', "[" * 5000])
+def test_an_annotation_that_is_no_json_for_the_answer_is_named(text: str) -> None:
+    response = review(asked([workspace("v1alpha1", annotations={keys.V1BETA1_FIELDS: text})]))["response"]
+    assert "is not what was written there: remove the annotation" in response["result"]["message"]
+
+
+@pytest.mark.parametrize("metadata", ["demo", ["demo"], {"annotations": ["a"]}, {"name": 1}])
+@pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
+def test_metadata_of_the_wrong_shape_fails_a_review(metadata: Any, version: str) -> None:
+    response = review(asked([workspace("v1alpha1") | {"metadata": metadata}], f"kaito.sh/{version}"))["response"]
+    assert ": metadata" in response["result"]["message"]

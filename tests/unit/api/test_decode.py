@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kaito.api import kinds
 from kaito.api.errors import SpecErrors
 from kaito.api.workspace import Workspace
 
@@ -86,3 +87,43 @@ def test_a_newer_versions_fields_do_not_stop_a_reader() -> None:
     assert workspace.status.performance is not None
     assert workspace.status.performance.metrics is not None
     assert workspace.status.performance.metrics["m"].value == "1"
+
+
+def deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("metadata", "says"),
+    [
+        pytest.param([], "metadata: [] is no map", id="a list"),
+        pytest.param("demo", "metadata: 'demo' is no map", id="text"),
+        pytest.param({"name": 1}, "metadata.name: 1 must be text", id="a number for a name"),
+        pytest.param({"namespace": ["a"]}, "metadata.namespace: ['a'] must be text", id="a list for a namespace"),
+        pytest.param({"annotations": []}, "metadata.annotations: [] must be a map", id="a list of annotations"),
+        pytest.param(
+            {"annotations": {"kaito.sh/runtime": True}},
+            'metadata.annotations["kaito.sh/runtime"]: True must be text',
+            id="an annotation without quotes",
+        ),
+        pytest.param({"labels": {"a": None}}, 'metadata.labels["a"]: must be text', id="an empty label"),
+    ],
+)
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
+def test_metadata_of_the_wrong_shape_is_named(metadata: Any, says: str, strict: bool, version: str) -> None:
+    obj = GOOD | {"apiVersion": f"kaito.sh/{version}", "metadata": metadata}
+    with pytest.raises(SpecErrors) as caught:
+        kinds.decode(obj, strict=strict)
+    assert str(caught.value).startswith(says)
+
+
+@pytest.mark.parametrize("levels", [101, 3000])
+@pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
+def test_what_is_nested_too_deeply_is_named(levels: int, version: str) -> None:
+    obj = GOOD | {"apiVersion": f"kaito.sh/{version}", "inference": {"template": deep(levels)}}
+    with pytest.raises(SpecErrors, match="inference: is nested more than 100 levels deep"):
+        kinds.decode(obj)

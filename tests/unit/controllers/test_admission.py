@@ -2,18 +2,21 @@
 
 import datetime
 import ipaddress
+import json
 import ssl
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from kaito.controllers.admission import PATH, Serve, check, start
+from kaito.api.webhooks import CONVERT_PATH
+from kaito.controllers.admission import PATH, Serve, app, check, requested, start
 
 GOOD = {
     "apiVersion": "kaito.sh/v1beta1",
@@ -61,6 +64,19 @@ def test_what_must_pass_passes(request_: dict[str, Any]) -> None:
     assert check(request_) is None
 
 
+async def test_a_stored_object_nested_deeper_than_admission_allows_is_still_converted() -> None:
+    deep: Any = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    obj = {**GOOD, "inference": {"template": deep}}
+    request = {"uid": "u", "desiredAPIVersion": "kaito.sh/v1alpha1", "objects": [obj]}
+    async with TestClient(TestServer(app())) as client:
+        response = await client.post(CONVERT_PATH, json={"request": request})
+        answer = (await response.json())["response"]
+    assert answer["result"] == {"status": "Success"}
+    assert answer["convertedObjects"][0]["inference"] == obj["inference"]
+
+
 def certificate(folder: Path) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "webhook")])
@@ -82,6 +98,39 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
     (folder / "key.pem").write_bytes(private)
     return folder / "cert.pem", folder / "key.pem"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"uid": 1, "operation": "CREATE", "object": GOOD},
+        {"uid": "u", "operation": "CREATE", "object": [GOOD]},
+        {"uid": "u", "operation": "UPDATE", "object": GOOD, "oldObject": "text"},
+        {"uid": "u", "operation": "DELETE", "oldObject": GOOD, "userInfo": "ann"},
+        {"operation": "CREATE", "object": GOOD},
+    ],
+    ids=["uid", "object", "oldObject", "userInfo", "no-uid"],
+)
+def test_a_review_of_the_wrong_shape_is_no_review(request_: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="AdmissionReview"):
+        requested(json.dumps({"request": request_}).encode())
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"metadata": "demo"}, "metadata: 'demo' is no map"),
+        ({"metadata": {"name": "demo", "annotations": []}}, "metadata.annotations: [] must be a map"),
+        ({"kind": "ModelMirror", "apiVersion": "kaito.sh/v1alpha1"}, "kind: 'ModelMirror' is not judged"),
+        ({"inference": {"template": {"a": [[[]]] * 1000, "b\n\x1b": 1}}, "x\n\x1b": 1}, r"x\n\x1b: is not a field"),
+    ],
+    ids=["metadata", "annotations", "another-kind", "control-characters"],
+)
+def test_what_no_api_server_sends_is_refused_all_the_same(more: dict[str, Any], said: str) -> None:
+    why = check(asked(GOOD | more))
+    assert why is not None
+    assert said in why
+    assert "\x1b" not in why
 
 
 async def test_over_tls(tmp_path: Path) -> None:

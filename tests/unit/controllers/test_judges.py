@@ -87,8 +87,17 @@ def test_what_its_author_cannot_repair_passes(kind: str, more: Object) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "old",
-    [{"spec": "?"}, {"metadata": None}, {"metadata": {"ownerReferences": [{"controller": True}]}}, "text", None],
-    ids=["no-spec", "no-metadata", "half-an-owner", "no-object", "nothing"],
+    [
+        {"spec": "?"},
+        {"metadata": None},
+        {"metadata": {"ownerReferences": [{"controller": True}]}},
+        "text",
+        None,
+        {"metadata": {"ownerReferences": {"a": 1}}},
+        {"metadata": {"ownerReferences": ["a"]}},
+        {"metadata": []},
+    ],
+    ids=["no-spec", "no-metadata", "half-an-owner", "no-object", "nothing", "owners-in-a-map", "owner-is-text", "list"],
 )
 def test_a_broken_object_can_be_deleted(kind: str, old: Any) -> None:
     said = judge(kind, asked({}, "DELETE", oldObject=old) | {"object": None})
