@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo setup test check generate fix bench soak clean
+.PHONY: demo setup test check generate fix bench soak fuzz clean
 
 demo: $(VENV)/.serve  ## a cluster, a manifest, a model, an answer; then all is cleaned up
 	@scripts/demo.sh
@@ -49,6 +49,9 @@ bench: $(VENV)/.dev $(VENV)/.serve  ## the numbers, written to benchmarks/result
 
 soak: $(VENV)/.dev  ## long fault tests: kill points, restarts
 	$(BIN)/python -m pytest -m soak -s --timeout 3600
+
+fuzz: $(VENV)/.dev  ## what hostile objects do to admission and conversion: more than 100,000 cases, counted
+	KAITO_FUZZ_FACTOR=70 $(BIN)/python -m pytest tests/fuzz --timeout 3600
 
 clean:
 	rm -rf $(VENV) .demo build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,9 +1,10 @@
 """What every `kaito.sh` kind is built on: strict or lenient decoding, and errors that name the field."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from types import UnionType
-from typing import Annotated, Any, Self, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -13,6 +14,8 @@ from kaito.api.shape_errors import shape_errors
 
 Object = dict[str, Any]
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
+
+_WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 FreeForm = Annotated[Object, WithJsonSchema({PRESERVE: True})]
 """A core type of Kubernetes that the schema does not look into."""
@@ -75,7 +78,7 @@ class Kind(Base):
 
 def _spec_error(root: type[Base], error: Mapping[str, Any]) -> SpecError:
     location = error["loc"]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    path = "".join(map(_step, location)).removeprefix(".")
     value = error.get("input")
     match error["type"]:
         case "extra_forbidden":
@@ -88,6 +91,13 @@ def _spec_error(root: type[Base], error: Mapping[str, Any]) -> SpecError:
         case "enum" | "literal_error":
             return SpecError(path, value, f"is not allowed: use {error['ctx']['expected']}")
     return SpecError(path, value if not isinstance(value, dict | list) else None, f"is wrong: {error['msg']}")
+
+
+def _step(part: str | int) -> str:
+    """A part of a path; a key that is no plain word is quoted, so that it can be told from what is around it."""
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}" if _WORD.fullmatch(part) else f'["{part}"]'
 
 
 def _model_of(annotation: Any) -> type[Base] | None:

@@ -49,6 +49,13 @@ def test_what_is_encoded_decodes_to_the_same() -> None:
             "inference.adapters[0].sourse: is not a field of this API; did you mean 'source'?",
             id="inside a list",
         ),
+        pytest.param(("",), 1, '[""]: is not a field of this API; known here: ', id="a field without a name"),
+        pytest.param(
+            ("resource", "labelSelector", "matchLabels", "a.b/c"),
+            1,
+            'resource.labelSelector.matchLabels["a.b/c"]: 1 is wrong: ',
+            id="a label",
+        ),
         pytest.param(("zzz",), 1, "zzz: is not a field of this API; known here: apiVersion,", id="at the top"),
         pytest.param(
             ("inference", "preset", "accessMode"),

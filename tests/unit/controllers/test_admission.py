@@ -122,7 +122,7 @@ def test_a_review_of_the_wrong_shape_is_no_review(request_: dict[str, Any]) -> N
         ({"metadata": "demo"}, "metadata: 'demo' is no map"),
         ({"metadata": {"name": "demo", "annotations": []}}, "metadata.annotations: [] must be a map"),
         ({"kind": "ModelMirror", "apiVersion": "kaito.sh/v1alpha1"}, "kind: 'ModelMirror' is not judged"),
-        ({"inference": {"template": {"a": [[[]]] * 1000, "b\n\x1b": 1}}, "x\n\x1b": 1}, r"x\n\x1b: is not a field"),
+        ({"inference": {"template": {"a": [[[]]] * 1000, "b\n\x1b": 1}}, "x\n\x1b": 1}, r'["x\n\x1b"]: is not a field'),
     ],
     ids=["metadata", "annotations", "another-kind", "control-characters"],
 )
