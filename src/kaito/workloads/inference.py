@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
+import msgspec
 from lightkube.models.apps_v1 import (
     StatefulSet,
     StatefulSetPersistentVolumeClaimRetentionPolicy,
@@ -278,7 +279,10 @@ def _preset_template(ws: Workspace, serving: Serving, settings: WorkloadSettings
 
 def _custom_template(ws: Workspace, settings: WorkloadSettings) -> PodTemplateSpec:
     """The user's own pod template, with our labels, their node labels as affinity, and the GPU tolerations."""
-    template = cast(PodTemplateSpec, PodTemplateSpec.from_dict(dict(ws["inference"]["template"])))
+    try:
+        template = cast(PodTemplateSpec, PodTemplateSpec.from_dict(dict(ws["inference"]["template"])))
+    except msgspec.ValidationError as exc:
+        raise UnservableError(f"inference.template: is no pod template: {exc}; correct that field") from exc
     if template.spec is None or not template.spec.containers:
         raise UnservableError("inference.template.spec.containers: empty; give at least one container")
     meta = template.metadata or ObjectMeta()

@@ -231,8 +231,10 @@ def test_a_pod_template_of_ones_own() -> None:
             r"inference.adapters\[0\].source",
         ),
         ({"template": {"spec": {"containers": []}}}, None, "inference.template.spec.containers"),
+        ({"template": {"spec": ""}}, None, "inference.template: is no pod template: .*spec"),
+        ({"template": {"spec": {"containers": [{"name": 1}]}}}, None, "inference.template: is no pod template: .*name"),
     ],
-    ids=["several-nodes", "adapter-image", "empty-template"],
+    ids=["several-nodes", "adapter-image", "empty-template", "template-without-shape", "wrong-type-in-template"],
 )
 def test_what_cannot_be_served_is_said(inference: dict[str, Any] | None, serving: Serving | None, said: str) -> None:
     with pytest.raises(UnservableError, match=said):
