@@ -324,12 +324,17 @@ def _volumes(ws: Workspace, serving: Serving) -> tuple[list[Volume], list[Volume
     add(Volume(name="dshm", emptyDir=EmptyDirVolumeSource(medium="Memory")), "/dev/shm")
     for number, adapter in enumerate(ws["inference"].get("adapters") or ()):
         source = adapter["source"]
-        if not source.get("volume"):
+        if not source.get("volumeSource"):
             raise UnservableError(
                 f"inference.adapters[{number}].source: {source.get('name')!r} is not a volume;"
-                " put the adapter on a volume and name it in source.volume"
+                " put the adapter on a volume and name it in source.volumeSource"
             )
-        volume = cast(Volume, Volume.from_dict({"name": f"adapter-volume-{source['name']}", **source["volume"]}))
+        try:
+            given = {"name": f"adapter-volume-{source['name']}", **source["volumeSource"]}
+            volume = cast(Volume, Volume.from_dict(given))
+        except msgspec.ValidationError as exc:
+            field = f"inference.adapters[{number}].source.volumeSource"
+            raise UnservableError(f"{field}: is no volume: {exc}; correct that field") from exc
         add(volume, f"{podcontract.ADAPTERS_DIR}/{source['name']}")
     if serving.downloads:
         add(Volume(name="model-weights-volume", emptyDir=EmptyDirVolumeSource()), podcontract.WEIGHTS_DIR)

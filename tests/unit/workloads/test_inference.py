@@ -134,7 +134,7 @@ def test_a_hub_model_on_gpus() -> None:
     inference = {
         "preset": {"name": "phi-4", "presetOptions": {"modelAccessSecret": "hf"}},
         "config": "tuned",
-        "adapters": [{"source": {"name": "law", "volume": {"hostPath": {"path": "/law"}}}, "strength": "0.5"}],
+        "adapters": [{"source": {"name": "law", "volumeSource": {"hostPath": {"path": "/law"}}}, "strength": "0.5"}],
     }
     pod = objects(workspace(inference), GPU, CLUSTER)[0]["spec"]["template"]["spec"]
     container = pod["containers"][0]
@@ -231,10 +231,22 @@ def test_a_pod_template_of_ones_own() -> None:
             r"inference.adapters\[0\].source",
         ),
         ({"template": {"spec": {"containers": []}}}, None, "inference.template.spec.containers"),
+        (
+            {"preset": {"name": "x"}, "adapters": [{"source": {"name": "law", "volumeSource": {"hostPath": "/law"}}}]},
+            DEMO,
+            r"inference.adapters\[0\].source.volumeSource: is no volume: .*hostPath",
+        ),
         ({"template": {"spec": ""}}, None, "inference.template: is no pod template: .*spec"),
         ({"template": {"spec": {"containers": [{"name": 1}]}}}, None, "inference.template: is no pod template: .*name"),
     ],
-    ids=["several-nodes", "adapter-image", "empty-template", "template-without-shape", "wrong-type-in-template"],
+    ids=[
+        "several-nodes",
+        "adapter-image",
+        "empty-template",
+        "wrong-type-in-volume",
+        "template-without-shape",
+        "wrong-type-in-template",
+    ],
 )
 def test_what_cannot_be_served_is_said(inference: dict[str, Any] | None, serving: Serving | None, said: str) -> None:
     with pytest.raises(UnservableError, match=said):
