@@ -19,7 +19,7 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 FreeForm = Annotated[Object, WithJsonSchema({PRESERVE: True})]
 """A core type of Kubernetes that the schema does not look into."""
-Int32 = Annotated[int, Field(json_schema_extra={"format": "int32"})]
+Int32 = Annotated[int, Field(le=2**31 - 1, json_schema_extra={"format": "int32"})]
 Int64 = Annotated[int, Field(json_schema_extra={"format": "int64"})]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 

@@ -134,3 +134,11 @@ def test_what_is_nested_too_deeply_is_named(levels: int, version: str) -> None:
     obj = GOOD | {"apiVersion": f"kaito.sh/{version}", "inference": {"template": deep(levels)}}
     with pytest.raises(SpecErrors, match="inference: is nested more than 100 levels deep"):
         kinds.decode(obj)
+
+
+@pytest.mark.parametrize("replicas", [2**31, 2**63])
+def test_a_number_too_large_for_the_schema_is_named(replicas: int) -> None:
+    template = {"inference": {"preset": {"name": "kaito-demo"}}}
+    spec = {"replicas": replicas, "labelSelector": {}, "template": template}
+    with pytest.raises(SpecErrors, match=r"spec\.replicas: .* less than or equal to 2147483647"):
+        kinds.decode({"apiVersion": "kaito.sh/v1beta1", "kind": "InferenceSet", "metadata": {}, "spec": spec})
