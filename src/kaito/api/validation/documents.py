@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import yaml
 
-MAX_CHARACTERS: Final = 128 << 10
+MAX_CHARACTERS: Final = 64 << 10
 MAX_SIZE: Final = 1 << 20
 """Characters and values together once each reference is written out: references to references grow without bound."""
 MAX_DEPTH: Final = 50
