@@ -75,6 +75,8 @@ def judge(kind: str, request: Object, facts: AdmissionFacts = NOTHING_KNOWN) -> 
 
 def decoded(kind: str, obj: Object, *, makes_nodes: bool, strict: bool = True) -> Kind:
     """In the stored version, whichever it was written in, as the conversion webhook makes it. Raises SpecErrors."""
+    if (found := obj.get("kind", kind)) != kind:
+        raise SpecErrors([SpecError("kind", found, f"is not judged by these rules: send a {kind}")])
     default = DEFAULT_INSTANCE_TYPE if makes_nodes else None
     return kinds.decode({**obj, "kind": kind}, strict=strict, instance_type=default)
 
