@@ -3,6 +3,7 @@
 A manifest that comes from a file has met no API server yet.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ _TEXTS: Final = (
     "deletionTimestamp",
 )
 _MAPS: Final = ("labels", "annotations")
+_WORD: Final = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
 def shape_errors(obj: Mapping[str, Any]) -> Iterator[SpecError]:
@@ -59,5 +61,5 @@ def _too_deep(obj: Mapping[str, Any]) -> str | None:
             if not level:
                 break
         else:
-            return field
+            return field if _WORD.fullmatch(field) else f'["{field}"]'
     return None

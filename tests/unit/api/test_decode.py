@@ -136,6 +136,11 @@ def test_what_is_nested_too_deeply_is_named(levels: int, version: str) -> None:
         kinds.decode(obj)
 
 
+def test_a_field_without_a_name_that_is_nested_too_deeply_is_quoted() -> None:
+    with pytest.raises(SpecErrors, match=r'\[""\]: is nested more than 100 levels deep'):
+        kinds.decode(GOOD | {"": deep(101)})
+
+
 @pytest.mark.parametrize("replicas", [2**31, 2**63])
 def test_a_number_too_large_for_the_schema_is_named(replicas: int) -> None:
     template = {"inference": {"preset": {"name": "kaito-demo"}}}
