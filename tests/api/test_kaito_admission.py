@@ -22,6 +22,7 @@ from kaito.kube import config
 from kaito.kube.client import Client
 from tests.api.client import Api, Object
 from tests.api.cluster import Cluster
+from tests.api.kaito_kinds import path, until_served
 from tests.api.webhook import certificate
 from tests.unit.api.rules.writes import deep
 
@@ -118,13 +119,6 @@ def judged(api: Api, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory)
             api.wait(f"{CRDS}/{crd['metadata']['name']}", lambda found: found is None)
 
 
-def until_served(api: Api, collection: str) -> None:
-    for _ in range(500):
-        if api.request("GET", collection).status_code == 200:
-            return
-    raise AssertionError(f"{collection} is not served")
-
-
 def until_asked(api: Api) -> None:
     """A real server follows the registrations, and needs a moment."""
     wrong = manifest("InferenceSet", "v1beta1", "probe", **BROKEN_SET)
@@ -132,12 +126,6 @@ def until_asked(api: Api) -> None:
         if api.request("POST", path("InferenceSet", "v1beta1", "default"), wrong, dryRun="All").status_code == 400:
             return
     raise AssertionError("the webhook is not asked")
-
-
-def path(kind: str, version: str, ns: str, name: str = "") -> str:
-    info = KINDS[kind]
-    where = f"/namespaces/{ns}" if info.namespaced else ""
-    return f"/apis/kaito.sh/{version}{where}/{info.plural}" + (f"/{name}" if name else "")
 
 
 def manifest(kind: str, version: str, name: str, **spec: Any) -> Object:

@@ -14,6 +14,7 @@ from kaito.api.conversion import DEFAULT_INSTANCE_TYPE, review
 from kaito.api.crds import all_crds, with_webhook
 from kaito.api.kinds import KINDS, decode
 from tests.api.client import MERGE_PATCH, Api, Object
+from tests.api.kaito_kinds import until_served
 from tests.api.webhook import serving
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -43,13 +44,6 @@ def kinds(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         for crd in crds:
             api.delete(f"{CRDS}/{crd['metadata']['name']}")
             api.wait(f"{CRDS}/{crd['metadata']['name']}", lambda found: found is None)
-
-
-def until_served(api: Api, collection: str) -> None:
-    for _ in range(500):
-        if api.request("GET", collection).status_code == 200:
-            return
-    raise AssertionError(f"{collection} is not served")
 
 
 def path(version: str, ns: str, plural: str = "workspaces", name: str = "a") -> str:

@@ -11,6 +11,7 @@ import pytest
 from kaito.api.crds import all_crds
 from kaito.api.kinds import KINDS
 from tests.api.client import APPLY_PATCH, MERGE_PATCH, Api, Object
+from tests.api.kaito_kinds import path
 from tests.api.objects import causes
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -45,12 +46,6 @@ def kinds(api: Api) -> Iterator[Api]:
     for crd in all_crds():
         api.delete(f"{CRDS}/{crd['metadata']['name']}")
         api.wait(f"{CRDS}/{crd['metadata']['name']}", lambda found: found is None)
-
-
-def path(kind: str, version: str, ns: str, name: str = "") -> str:
-    info = KINDS[kind]
-    where = f"/namespaces/{ns}" if info.namespaced else ""
-    return f"/apis/kaito.sh/{version}{where}/{info.plural}" + (f"/{name}" if name else "")
 
 
 def manifest(kind: str, version: str, name: str, **fields: Any) -> Object:

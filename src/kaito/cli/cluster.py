@@ -4,11 +4,14 @@ import contextlib
 import os
 from pathlib import Path
 from shlex import quote
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from kaito.cli.errors import NOT_FOUND, CliError
+
+if TYPE_CHECKING:
+    import subprocess
 
 StateDir = Annotated[Path | None, typer.Option("--state-dir", help="Default: ~/.local/state/kaito.")]
 START_SECONDS = 60.0
@@ -90,7 +93,7 @@ def check_room(folder: Path) -> None:
         )
 
 
-def _start(folder: Path, port: int | None, *, detach: bool):  # type: ignore[no-untyped-def]
+def _start(folder: Path, port: int | None, *, detach: bool) -> "tuple[subprocess.Popen[bytes], TextIO]":
     """(the cluster's process, the pipe on which it says how the start went)."""
     import subprocess
     import sys
@@ -128,7 +131,7 @@ def _withdraw(folder: Path) -> None:
         folder.rmdir()
 
 
-def _first_line(ready, pid: int) -> str:  # type: ignore[no-untyped-def]
+def _first_line(ready: TextIO, pid: int) -> str:
     """What the cluster says of its start; "" when it ended without a word."""
     import select
 

@@ -5,10 +5,10 @@ import os
 import pty
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import psutil
 import pytest
 
 from kaito.cli import talk
@@ -108,7 +108,8 @@ def test_ctrl_c_at_the_prompt_ends_the_talk_at_once() -> None:
         os.execv(sys.executable, [sys.executable, "-c", code])
     try:
         assert os.read(terminal, 2) == b"> "
-        time.sleep(0.5)  # the prompt comes before the line is waited for
+        while psutil.Process(pid).status() != psutil.STATUS_SLEEPING:  # the prompt comes before it waits for the line
+            pass
         os.write(terminal, b"\x03")
         _, status = os.waitpid(pid, 0)
     finally:

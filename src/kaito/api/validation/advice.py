@@ -1,6 +1,6 @@
 """What is worth saying of a Workspace that is accepted: an admission webhook's warnings, one sentence each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from kaito.api import keys
@@ -31,7 +31,7 @@ def advice(workspace: Workspace, facts: AdmissionFacts, *, version: str) -> Iter
         spec = getattr(workspace, part)
         if spec is not None and spec.preset is not None:
             yield from _of_preset(spec.preset, f"{part}.preset")
-    yield from _of_secrets(workspace, facts)
+    yield from of_secrets(named_secrets(workspace), workspace.namespace, facts)
 
 
 def _of_resource(workspace: Workspace) -> Iterator[str]:
@@ -61,16 +61,17 @@ def _of_preset(preset: PresetSpec, field: str) -> Iterator[str]:
         yield f"{field}.presetOptions.imagePullSecrets: is deprecated and ignored: remove it"
 
 
-def _of_secrets(workspace: Workspace, facts: AdmissionFacts) -> Iterator[str]:
-    for field, name, key in named_secrets(workspace):
-        place = (workspace.namespace, name)
+def of_secrets(named: Iterable[tuple[str, str, str | None]], namespace: str, facts: AdmissionFacts) -> Iterator[str]:
+    """What is missing of Secrets: (field, Secret's name, key that it must have or None) of each that is named."""
+    for field, name, key in named:
+        place = (namespace, name)
         if place not in facts.secrets:
             continue
         found = facts.secrets[place]
         if found is None:
-            yield f"{field}: there is no Secret {name!r} in namespace {workspace.namespace}: create it"
+            yield f"{field}: there is no Secret {name!r} in namespace {namespace}: create it"
         elif key is not None and key not in found:
-            yield f"{field}: Secret {name!r} has no key {key}: put the token there"
+            yield f"{field}: Secret {name!r} has no key {key}: put it there"
 
 
 def named_secrets(workspace: Workspace) -> Iterator[tuple[str, str, str | None]]:

@@ -10,6 +10,7 @@ from kaito.api.errors import SpecError
 from kaito.api.names import is_service_name
 from kaito.api.rag_engine import LocalEmbedding, RAGEngine, RAGEngineSpec
 from kaito.api.sources import address_problem
+from kaito.api.validation.advice import of_secrets
 from kaito.api.validation.documents import load_yaml
 from kaito.api.validation.facts import AdmissionFacts, Place
 from kaito.api.validation.metadata import MAX_LABEL
@@ -47,15 +48,7 @@ def update_errors(old: RAGEngine, new: RAGEngine, facts: AdmissionFacts) -> list
 
 def advice(new: RAGEngine, facts: AdmissionFacts) -> Iterator[str]:
     """What is worth saying of a RAGEngine that is accepted."""
-    for field, name, key in named_secrets(new):
-        place = (new.namespace, name)
-        if place not in facts.secrets:
-            continue
-        found = facts.secrets[place]
-        if found is None:
-            yield f"{field}: there is no Secret {name!r} in namespace {new.namespace}: create it"
-        elif key not in found:
-            yield f"{field}: Secret {name!r} has no key {key}: put it there"
+    return of_secrets(named_secrets(new), new.namespace, facts)
 
 
 def named_secrets(engine: RAGEngine) -> Iterator[tuple[str, str, str]]:

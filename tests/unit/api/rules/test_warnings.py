@@ -68,7 +68,7 @@ RESERVED = {"resource": {"labelSelector": {"matchLabels": {"apps": "a", "kaito.s
         pytest.param(
             SECRET,
             AdmissionFacts(secrets={("team", "hf"): frozenset({"token"})}),
-            ["inference.preset.presetOptions.modelAccessSecret: Secret 'hf' has no key HF_TOKEN: put the token there"],
+            ["inference.preset.presetOptions.modelAccessSecret: Secret 'hf' has no key HF_TOKEN: put it there"],
             id="I8-secret-without-key",
         ),
         pytest.param(
