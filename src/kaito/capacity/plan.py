@@ -79,11 +79,6 @@ class Memory:
     in_use: int
     unused: int
 
-    @property
-    def overhead(self) -> int:
-        """What the engine needs besides weights and cache."""
-        return self.activations + self.cuda_graphs + self.framework
-
 
 @dataclass(frozen=True, slots=True)
 class Speed:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from kaito.api.conversion import convert
 from kaito.api.crds import workspace_crd
 from kaito.api.errors import SpecError, SpecErrors
 from kaito.capacity.host import this_host
@@ -72,7 +73,7 @@ def stored(ws: Object) -> Object:
     compiled = crd.compile(workspace_crd())
     version = ws["apiVersion"].rpartition("/")[2]
     compiled.versions[version].default(ws)
-    return compiled.renamed(ws, compiled.storage.type.version)
+    return convert(ws, compiled.storage.type.version, instance_type=None)
 
 
 def target(ws: Object, *, instance_type: str | None, image: str | None) -> Target:

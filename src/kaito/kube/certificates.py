@@ -124,14 +124,14 @@ def issue(hosts: Sequence[str], now: datetime) -> tuple[bytes, bytes, bytes]:
     ca_public = ca_key.public_key()
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     ca = (
-        _builder(ca_name, ca_name, ca_public, now)
+        builder(ca_name, ca_name, ca_public, now)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_public), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
     served = (
-        _builder(_name("webhook server"), ca_name, key.public_key(), now)
+        builder(_name("webhook server"), ca_name, key.public_key(), now)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -215,9 +215,10 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime
+def builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, *, life: timedelta = LIFE
 ) -> x509.CertificateBuilder:
+    """A certificate to be: valid from an hour before ``now``, for clocks that are behind, until ``life`` after it."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -225,5 +226,5 @@ def _builder(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _SKEW)
-        .not_valid_after(now + LIFE)
+        .not_valid_after(now + life)
     )

@@ -186,18 +186,6 @@ class CacheLayout:
         return _equal_tables(_equal_pages(pages), setup)
 
 
-def flat_layout(bytes_per_token: int, *, layers: int, kv_heads: int = 0, mla: bool = False) -> CacheLayout:
-    """A layout of full attention alone, where only the bytes of one token over all ``layers`` are known.
-
-    An unknown layout for 0 bytes.
-    """
-    if not bytes_per_token:
-        return CacheLayout()
-    kind = LayerKind.MLA if mla else LayerKind.FULL
-    count = max(1, layers) if bytes_per_token % max(1, layers) == 0 else 1
-    return CacheLayout((CacheGroup(kind, count, kv_heads=kv_heads, bytes_per_token=bytes_per_token // count),))
-
-
 def _grown(group: CacheGroup, element_bits: int) -> int:
     bits = 16 if group.kind is LayerKind.INDEX else element_bits
     return group.layers * group.bytes_per_token * bits // 16 // group.compression

@@ -6,9 +6,10 @@ import pytest
 
 from kaito.capacity.machines import GIB, Machine
 from kaito.capacity.planner import Plan, Refusal, Wishes, plan
-from kaito.models.cache import CacheLayout, flat_layout
+from kaito.models.cache import CacheLayout
 from kaito.models.catalogue import lookup
 from kaito.models.profile import Attention, ModelProfile
+from tests.unit.layouts import flat_layout, overhead
 
 DEMO = ModelProfile(
     name="kaito-demo",
@@ -52,7 +53,7 @@ def test_a_small_model_gets_a_small_cache_on_any_machine(gib: int) -> None:
     made = fits(DEMO, host(gib, gib * 0.9))
     assert made.memory.kv_cache == GIB
     assert made.max_model_len == 2048
-    assert made.memory_bytes == made.memory.weights + made.memory.overhead + GIB
+    assert made.memory_bytes == made.memory.weights + overhead(made.memory) + GIB
     assert made.memory_bytes / GIB == pytest.approx(3.007, abs=0.001)
     assert (made.nodes, made.gpus, made.tensor_parallel, made.utilization) == (1, 0, 1, None)
 

@@ -10,9 +10,9 @@ from kaito.capacity.machines import GIB, Machine, by_instance_type, mig_slice
 from kaito.capacity.plan import Plan, Refusal, Wishes
 from kaito.capacity.spread import tensor_parallel
 from kaito.capacity.start import startup_seconds
-from kaito.models.cache import flat_layout
 from kaito.models.catalogue import entries, lookup
 from kaito.models.profile import Attention, ModelProfile
+from tests.unit.layouts import flat_layout, overhead
 
 PLAIN = Wishes()
 BY_NAME = {entry.served_name: entry.profile() for entry in entries() if entry.folder is None}
@@ -58,7 +58,7 @@ def test_one_plan_by_hand() -> None:
     made = fits(lookup("phi-4-mini-instruct").profile(), A100)
     assert (made.nodes, made.tensor_parallel, made.data_parallel) == (1, 1, 1)
     assert made.memory.weights / GIB == pytest.approx(7.293, abs=1e-6)
-    assert made.memory.overhead / GIB == pytest.approx(2.3 + 0.05 * 7.293, abs=1e-6)
+    assert overhead(made.memory) / GIB == pytest.approx(2.3 + 0.05 * 7.293, abs=1e-6)
     assert made.memory.kv_cache / GIB == pytest.approx(57.24235, abs=1e-5)
     tokens = next(step for step in made.steps if step.name == "tokens in the cache")
     assert tokens.value == pytest.approx(57.24235 * 8192, abs=16)  # 131072 bytes a token: 8192 tokens in a GiB

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from kaito.api.conversion import convert
 from kaito.capacity.machines import GIB, Machine
 from kaito.cli import rendering
 from kaito.cli.errors import NOT_FOUND, NOT_READY, REFUSED, USAGE, CliError
@@ -166,6 +167,14 @@ async def test_secrets_beside_the_workspace_are_used() -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hub"}, "data": {"HF_TOKEN": "aGZfeA=="}}
     held = manifest(workspace(), secret)
     assert await held.secret("team", "hub") == {"HF_TOKEN": "hf_x"}
+
+
+def test_a_v1alpha1_workspace_keeps_what_only_v1beta1_says() -> None:
+    written = copy.deepcopy(workspace())
+    written["resource"]["partition"] = {"mode": "accelerator", "count": 2}
+    shown = convert(written, "v1alpha1", instance_type=None)
+    assert "partition" not in shown["resource"]
+    assert rendering.stored(shown)["resource"]["partition"] == {"mode": "accelerator", "count": 2}
 
 
 def test_every_example_renders_as_yaml_json_and_table() -> None:

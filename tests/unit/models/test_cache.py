@@ -9,7 +9,8 @@ from typing import Final
 
 import pytest
 
-from kaito.models.cache import CacheGroup, CacheLayout, CacheSetup, LayerKind, flat_layout
+from kaito.models.cache import CacheGroup, CacheLayout, CacheSetup, LayerKind
+from tests.unit.layouts import flat_layout
 
 GIB: Final = 1 << 30
 KIB: Final = 1 << 10

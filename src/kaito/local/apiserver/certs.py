@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from kaito.kube.certificates import builder
+
 _YEAR = datetime.timedelta(days=365)
 _RENEW = datetime.timedelta(days=30)
 
@@ -152,40 +154,27 @@ def _good(certificate: x509.Certificate, ca: x509.Certificate, hosts: Sequence[s
     return fresh and certificate.issuer == ca.subject and set(names) == set(_names(hosts))
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, years: int
-) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + years * _YEAR)
-    )
-
-
 def _make_ca() -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"kaito local {secrets.token_hex(4)}")])
     usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
     public = key.public_key()
-    builder = _builder(name, name, public, 10).add_extension(x509.BasicConstraints(True, 0), critical=True)
-    builder = builder.add_extension(usage, critical=True)
-    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-    return builder.sign(key, hashes.SHA256()), key
+    now = datetime.datetime.now(datetime.UTC)
+    made = builder(name, name, public, now, life=10 * _YEAR)
+    made = made.add_extension(x509.BasicConstraints(True, 0), critical=True)
+    made = made.add_extension(usage, critical=True)
+    made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    return made.sign(key, hashes.SHA256()), key
 
 
 def _make_server(ca: Pair, hosts: Sequence[str]) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kaito local API server")])
     public, issuer = key.public_key(), ca[1].public_key()
-    builder = _builder(name, ca[0].subject, public, 1)
-    builder = builder.add_extension(x509.SubjectAlternativeName(_names(hosts)), critical=False)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-    builder = builder.add_extension(x509.BasicConstraints(False, None), critical=True)
-    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer), critical=False)
-    return builder.sign(ca[1], hashes.SHA256()), key
+    made = builder(name, ca[0].subject, public, datetime.datetime.now(datetime.UTC))
+    made = made.add_extension(x509.SubjectAlternativeName(_names(hosts)), critical=False)
+    made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    made = made.add_extension(x509.BasicConstraints(False, None), critical=True)
+    made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    made = made.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer), critical=False)
+    return made.sign(ca[1], hashes.SHA256()), key
