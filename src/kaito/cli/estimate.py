@@ -110,7 +110,10 @@ def _every_type() -> tuple[Machine, ...]:
 
 def hardware(machine: Machine) -> tuple[Any, ...]:
     """What a plan depends on."""
-    return machine.gpu_model, machine.gpus, machine.gpu_memory, machine.compute_capability, machine.cloud
+    return (
+        machine.gpu_model, machine.gpus, machine.gpu_memory, machine.compute_capability, machine.gpu_bandwidth,
+        machine.nvlink, machine.cloud,
+    )  # fmt: skip
 
 
 def as_json(one: Estimate) -> dict[str, Any]:
