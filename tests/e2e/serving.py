@@ -70,6 +70,7 @@ def start(folder: Path, host: str, *words: str, env: dict[str, str] | None = Non
         podcontract.ENV_BIND_HOST: host,
         podcontract.ENV_TERMINATION_LOG: str(last_words),
         "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CACHE_ROOT": os.environ["VLLM_CACHE_ROOT"],
         **(env or {}),
     }
     with log.open("wb") as out:
