@@ -27,6 +27,8 @@ $(VENV)/.dev: $(VENV)/.core
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
+# Helm's engine reads the environment that the process began with: its cache stays in the clone.
+test: export KUBECACHEDIR := $(CURDIR)/.pytest_cache/kube
 test: $(VENV)/.dev $(VENV)/.serve  ## the whole suite
 	$(BIN)/python -m pytest
 

@@ -13,7 +13,8 @@ _FOLDER = pytest.StashKey[Path]()
 
 def pytest_configure(config: pytest.Config) -> None:
     folder = config.stash[_FOLDER] = Path(tempfile.mkdtemp(prefix="kaito-tests-"))
-    os.environ.update({variable: str(folder / name) for variable, name in CACHES.items()})
+    for variable, name in CACHES.items():
+        os.environ.setdefault(variable, str(folder / name))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
