@@ -81,6 +81,8 @@ def test_scale_and_status_are_subresources(client: Client) -> None:
     assert scale.spec is not None
     assert scale.spec.replicas == 1
     scale.spec.replicas = 2
+    assert scale.metadata is not None
+    scale.metadata.resourceVersion = None  # The controller writes the status meanwhile.
     client.replace(scale)
     found = client.get(StatefulSet, "a")
     assert found.spec is not None
