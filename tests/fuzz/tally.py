@@ -1,5 +1,6 @@
 """How many cases each property saw, and which was the slowest; how many it is to see."""
 
+import gc
 import os
 import time
 from collections import Counter
@@ -39,9 +40,14 @@ class Tally:
     @contextmanager
     def case(self, name: str, what: Any) -> Iterator[None]:
         """Count what is done inside; it may take ``SECONDS`` of this process's own time."""
+        # Hypothesis keeps much: a collection of its garbage would count as the case's.
+        gc.disable()
         before = time.process_time()
-        yield
-        took = time.process_time() - before
+        try:
+            yield
+        finally:
+            took = time.process_time() - before
+            gc.enable()
         self.counts[name] += 1
         if took > self.slowest.get(name, (0.0, ""))[0]:
             self.slowest[name] = (took, repr(what)[:_SHOWN])
