@@ -164,7 +164,8 @@ def _places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 @st.composite
 def spoilt(draw: st.DrawFn, whole: st.SearchStrategy[Object], most: int = 3) -> Object:
     """Objects of ``whole`` after one to ``most`` changes at any depth; they stay objects."""
-    obj = draw(whole)
+    # Its parts may be constants of the strategies: those must not change.
+    obj = copy.deepcopy(draw(whole))
     for _ in range(draw(st.integers(1, most))):
         places = _places(obj, [])
         container, key = places[draw(st.integers(0, len(places) - 1))] if places else (obj, "a")

@@ -72,9 +72,12 @@ def review(asked: Object, *, instance_type: str | None = DEFAULT_INSTANCE_TYPE) 
     request = asked.get("request") if isinstance(asked, dict) else None
     if not isinstance(request, dict) or "uid" not in request or "desiredAPIVersion" not in request:
         raise ValueError("the body is no ConversionReview of apiextensions.k8s.io/v1 with a request")
+    objects = request.get("objects")
+    if not isinstance(objects, list | None):
+        raise ValueError("request.objects is no list: send the objects to convert in a list")
     group, _, version = str(request["desiredAPIVersion"]).rpartition("/")
     response: Object = {"uid": request["uid"], "convertedObjects": [], "result": {"status": "Success"}}
-    for obj in request.get("objects") or []:
+    for obj in objects or ():
         try:
             if group != keys.GROUP or not isinstance(obj, dict):
                 raise SpecError("desiredAPIVersion", request["desiredAPIVersion"], f"is not of {keys.GROUP}")

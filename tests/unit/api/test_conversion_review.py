@@ -71,3 +71,17 @@ def test_an_annotation_that_is_no_json_for_the_answer_is_named(text: str) -> Non
 def test_metadata_of_the_wrong_shape_fails_a_review(metadata: Any, version: str) -> None:
     response = review(asked([workspace("v1alpha1") | {"metadata": metadata}], f"kaito.sh/{version}"))["response"]
     assert ": metadata" in response["result"]["message"]
+
+
+@pytest.mark.parametrize("objects", [1, "ab", {"a": 1}, 1.5, True], ids=repr)
+def test_objects_that_are_no_list_are_no_fault_of_the_webhook(objects: object) -> None:
+    asked = {"request": {"uid": "u", "desiredAPIVersion": "kaito.sh/v1beta1", "objects": objects}}
+    with pytest.raises(ValueError, match=r"request\.objects is no list"):
+        review(asked)
+
+
+@pytest.mark.parametrize("metadata", ["x", [1], 3], ids=repr)
+def test_an_object_without_real_metadata_is_refused_by_its_kind(metadata: object) -> None:
+    obj = {"apiVersion": "kaito.sh/v1alpha1", "kind": "Workspace", "metadata": metadata}
+    asked = {"request": {"uid": "u", "desiredAPIVersion": "other/v1", "objects": [obj]}}
+    assert review(asked)["response"]["result"]["message"].startswith("Workspace: desiredAPIVersion")
