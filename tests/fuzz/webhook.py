@@ -1,6 +1,7 @@
 """The webhook's application, asked over HTTP inside this process."""
 
 import asyncio
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +29,8 @@ class Webhook:
         return self.loop.run_until_complete(self._ask(path, body))
 
     async def _ask(self, path: str, body: bytes) -> tuple[int, Object | str]:
-        async with self.client.post(path, data=body, headers={"Content-Type": "application/json"}) as response:
+        stream = io.BytesIO(body)  # The client warns of large bodies that are no stream.
+        async with self.client.post(path, data=stream, headers={"Content-Type": "application/json"}) as response:
             text = await response.text()
             return response.status, json.loads(text) if response.content_type == "application/json" else text
 
